@@ -117,9 +117,15 @@ impl<'a> OwnerConversation<'a> {
             OwnerAction::SaveGreeting { kind, until } => OwnerEvent::GreetingSet(self.save_greeting(kind, until).await),
             OwnerAction::RemoveGreeting(kind) => OwnerEvent::GreetingSet(self.remove_greeting(kind).await),
             OwnerAction::FindAddressee(number) => OwnerEvent::Addressee(self.find_addressee(number).await),
-            OwnerAction::PassOn { id, to, introduced } => OwnerEvent::Sent(self.pass_on(id, to, introduced).await),
-            OwnerAction::Answer { id, urgency, privacy } => OwnerEvent::Sent(self.answer(id, urgency, privacy).await),
-            OwnerAction::Compose { to, urgency, privacy } => OwnerEvent::Sent(self.compose(to, urgency, privacy).await),
+            OwnerAction::PassOn { id, to, introduced, receipt } => {
+                OwnerEvent::Sent(self.pass_on(id, to, introduced, receipt).await)
+            }
+            OwnerAction::Answer { id, urgency, privacy, receipt } => {
+                OwnerEvent::Sent(self.answer(id, urgency, privacy, receipt).await)
+            }
+            OwnerAction::Compose { to, urgency, privacy, receipt } => {
+                OwnerEvent::Sent(self.compose(to, urgency, privacy, receipt).await)
+            }
         })
     }
 

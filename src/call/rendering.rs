@@ -151,6 +151,7 @@ fn mentioned(prompt: &Prompt) -> Option<MailboxId> {
         Prompt::Name(mailbox)
         | Prompt::Addressee(mailbox)
         | Prompt::NotSentTo(mailbox)
+        | Prompt::Receipt { mailbox, .. }
         | Prompt::DefaultGreeting { mailbox, .. } => Some(mailbox.clone()),
         // A caller of the own network is said by name, too.
         Prompt::From(caller) => caller.number.as_ref()?.as_str().parse().ok(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::{
-    CallDetails, CallFields, Caller, CallerName, EndReason, Head, MessageId, Privacy, ReceiptRequest, RecordedAt, Stamp, Urgency,
+    CallDetails, CallFields, Caller, CallerName, EndReason, Head, MessageId, MessageKind, Privacy, ReceiptRequest, RecordedAt,
+    Stamp, Urgency,
 };
 
 impl Head {
@@ -35,6 +36,7 @@ impl Head {
     /// language: en-GB                                       (that of the owner, if it is known)
     /// receipt-to: anna@far.example                          (if the sender requests a receipt)
     /// receipt-about: <1@far.example>                        (the Message-ID of its mail, if it is known)
+    /// report: displayed 2002 000102030405060708090a0b0c0d0e0f 2025-03-30T00:59:40Z (if the message is a receipt)
     /// ```
     ///
     /// ```
@@ -74,7 +76,8 @@ pub struct InvalidHead(pub(crate) &'static str);
 
 /// Passes each line of `head` to `line`, as a name and a value.
 pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
-    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details, language, receipt } = head;
+    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details, language, receipt, kind } =
+        head;
     line("id", &id.to_string());
     if let Some(site) = site {
         line("site", site.as_str());
@@ -112,6 +115,9 @@ pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
         if let Some(original) = request.original() {
             line("receipt-about", original);
         }
+    }
+    if let Some(report) = kind.report() {
+        line("report", &report.to_string());
     }
 }
 
@@ -152,6 +158,7 @@ pub(crate) fn read_lines(lines: &[(&str, &str)]) -> Result<Head, InvalidHead> {
             // No id is the empty text.
             ReceiptRequest::new(to).about(find("receipt-about").unwrap_or_default())
         }),
+        kind: find("report").and_then(|report| report.parse().ok()).map_or(MessageKind::Voice, MessageKind::Receipt),
     })
 }
 
@@ -273,6 +280,16 @@ mod tests {
         for id in [format!("<{}>", "i".repeat(249)), "<a b>".to_owned(), "<a\r\nb>".to_owned(), "1@a".to_owned()] {
             assert_eq!(request.clone().about(&id).original(), None, "{id}");
         }
+    }
+
+    #[test]
+    fn a_receipt_reads_back_and_an_unreadable_one_is_a_message() {
+        let line = "report: deleted 2002 07070707070707070707070707070707 2025-03-30T00:59:40Z\n";
+        let report = line.trim_start_matches("report: ").trim_end().parse().unwrap();
+        let head = Head { kind: MessageKind::Receipt(report), ..known() };
+        assert_eq!(String::from_utf8(head.encode()).unwrap(), format!("{KNOWN}{line}"));
+        assert_eq!(Head::decode(&head.encode()), Ok(head));
+        assert_eq!(Head::decode(format!("{KNOWN}report: lost 2002\n").as_bytes()), Ok(known()));
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod call_fields;
 mod call_id;
 mod caller;
 mod digest;
+mod disposition;
 mod head_encoding;
 mod id;
+mod kind;
 mod language;
 mod mail_file;
 #[cfg(feature = "wire")]
@@ -19,6 +21,7 @@ pub(crate) mod mailbox;
 mod moment;
 mod origin;
 mod party_number;
+mod receipt_report;
 mod receipt_request;
 mod site;
 mod stamp;
@@ -41,10 +44,12 @@ pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidContentDigest};
 #[cfg(feature = "wire")]
 pub(crate) use self::digest::{read_hex, write_hex};
+pub use self::disposition::{Disposition, UnknownDisposition};
 pub use self::head_encoding::InvalidHead;
 #[cfg(feature = "node")]
 pub(crate) use self::head_encoding::{read_lines, write_lines};
 pub use self::id::{InvalidMessageId, MessageId};
+pub use self::kind::MessageKind;
 pub use self::language::{InvalidLanguage, Language};
 pub use self::mail_file::MailFile;
 use self::mail_file::SameFile;
@@ -52,7 +57,8 @@ pub use self::mailbox::{InvalidMailboxId, MailboxId};
 pub use self::moment::{ClockQuality, ClockSource, InvalidClockQuality, RecordedAt};
 pub use self::origin::Origin;
 pub use self::party_number::{InvalidPartyNumber, PartyNumber};
-pub use self::receipt_request::ReceiptRequest;
+pub use self::receipt_report::{InvalidReceiptReport, ReceiptReport};
+pub use self::receipt_request::{ReceiptChoice, ReceiptRequest};
 pub use self::site::{InvalidSiteId, SiteId};
 pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
@@ -178,11 +184,14 @@ pub struct Head {
     /// The sender's request for a read receipt, if the message came by a mail with one. A store keeps it with the message; a message that is
     /// passed on to others has none.
     pub receipt: Option<ReceiptRequest>,
+    /// Whether somebody has recorded the message, or it is a receipt.
+    pub kind: MessageKind,
 }
 
 impl Head {
     /// Returns a head with a new id and this time. Unless set, it has no caller and no site, normal urgency, is not private, its length is
-    /// zero, the recording counts as complete, nothing is known of its call, nor the language of its owner, and no receipt is requested.
+    /// zero, the recording counts as complete, nothing is known of its call, nor the language of its owner, no receipt is requested, and somebody has
+    /// recorded it.
     pub fn new(recorded_at: RecordedAt) -> Self {
         Self {
             id: MessageId::random(),
@@ -196,6 +205,7 @@ impl Head {
             call_details: CallDetails::default(),
             language: None,
             receipt: None,
+            kind: MessageKind::Voice,
         }
     }
 }
@@ -265,6 +275,12 @@ impl MessageBuilder {
     /// Sets the sender's request for a read receipt.
     pub fn receipt(mut self, request: ReceiptRequest) -> Self {
         self.message.head.receipt = Some(request);
+        self
+    }
+
+    /// Sets whether somebody has recorded the message, or it is a receipt.
+    pub fn kind(mut self, kind: MessageKind) -> Self {
+        self.message.head.kind = kind;
         self
     }
 

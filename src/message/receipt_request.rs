@@ -48,3 +48,14 @@ impl ReceiptRequest {
         self.original.as_deref()
     }
 }
+
+/// Whether the owner who sends a message requests a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ReceiptChoice {
+    /// No receipt is requested.
+    #[default]
+    NotRequested,
+    /// Each addressee's mailbox sends a receipt.
+    Requested,
+}

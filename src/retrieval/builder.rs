@@ -6,6 +6,7 @@ use super::{EmailSettings, MailboxService};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::forward::MailOut;
+use crate::message::ReceiptChoice;
 use crate::network::Admission;
 use crate::store::MessageStore;
 
@@ -18,7 +19,16 @@ impl MailboxServiceBuilder {
     pub(super) fn new(domain: String, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> Self {
         let domain: Arc<str> = domain.into();
         let (clock, node) = (Arc::new(SystemClock), Arc::clone(&domain));
-        Self(MailboxService { store, directory, clock, node, domain, mail: None, heard_before: Arc::default() })
+        Self(MailboxService {
+            store,
+            directory,
+            clock,
+            node,
+            domain,
+            mail: None,
+            heard_before: Arc::default(),
+            receipts: ReceiptChoice::NotRequested,
+        })
     }
 
     /// Sets the host name of the node, which is in the message ids of the mails that are sent. The default is the domain.

@@ -14,6 +14,9 @@ pub enum RetrievalError {
     /// The message is private, so it cannot be passed on.
     #[error("message {0} is private and cannot be passed on")]
     Private(MessageId),
+    /// The message is a receipt, so it cannot be passed on or answered.
+    #[error("message {0} is a receipt and cannot be passed on or answered")]
+    IsReceipt(MessageId),
     /// The caller who left the message has no mailbox here.
     #[error("the caller who left message {0} has no mailbox here to answer to")]
     CallerHasNoMailbox(MessageId),
@@ -65,6 +68,7 @@ impl RetrievalError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Private(_)
+            | Self::IsReceipt(_)
             | Self::CallerHasNoMailbox(_)
             | Self::NoSuchMailbox(_)
             | Self::NoMember { .. }

@@ -6,6 +6,7 @@ mod builder;
 mod error;
 mod groups;
 mod heard_before;
+mod mailbox_receipts;
 mod receipts;
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -25,12 +26,12 @@ use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::forward::{MailOut, Outcome, Sender};
 use crate::message::{
-    Audio, Caller, CallerName, Head, MailAddress, MailboxId, Message, MessageId, Origin, Privacy, RecordedAt, Stamp, Status,
-    Urgency,
+    Audio, Caller, CallerName, Disposition, Head, MailAddress, MailboxId, Message, MessageId, MessageKind, Origin, Privacy,
+    ReceiptChoice, ReceiptRequest, RecordedAt, Stamp, Status, Urgency,
 };
 use crate::network::{Admission, LicenceClass};
 use crate::store::{Deposit, Entry, MessageStore, StoreError};
-use crate::wire::{self, Addresses, Disposition, TransferEncoding};
+use crate::wire::{self, Addresses, TransferEncoding};
 
 /// Passes on, answers and copies the messages of owners, makes new ones, and sends receipts, at the node that has all mailboxes.
 ///
@@ -70,6 +71,7 @@ pub struct MailboxService {
     domain: Arc<str>,
     mail: Option<EmailSettings>,
     heard_before: Arc<HeardBefore>,
+    receipts: ReceiptChoice,
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +92,7 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::Sound`] if the introduction cannot be joined to
+    /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::IsReceipt`] if it is a receipt; [`RetrievalError::Sound`] if the introduction cannot be joined to
     /// it; [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`]
     /// if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
@@ -110,8 +112,9 @@ impl MailboxService {
             None => original.audio().clone(),
         };
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or(original.head().length);
+        let id = MessageId::random();
         // A receipt is due to the sender when this owner hears the message, not when others do.
-        let head = Head { id: MessageId::random(), length, receipt: None, ..original.head().clone() };
+        let head = Head { id, length, receipt: self.receipt_request(owner, id), ..original.head().clone() };
         let message = Message::new(head, audio);
         let to: Vec<MailAddress> = to.iter().filter_map(|to| self.address(to)).collect();
         let mail = self.encode(&message, &[]);
@@ -123,8 +126,8 @@ impl MailboxService {
     /// # Errors
     ///
     /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`]
-    /// if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory does not know
-    /// `owner`; [`RetrievalError::Directory`] if the directory fails.
+    /// if the message is not in the mailbox, or the store fails; [`RetrievalError::IsReceipt`] if it is a receipt;
+    /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -138,6 +141,7 @@ impl MailboxService {
         privacy: Privacy,
     ) -> Result<(MailboxId, Message), RetrievalError> {
         let original = self.store.retrieve(owner, id).await?;
+        voice_only(&original)?;
         let number = original.head().caller.number.as_ref().ok_or(RetrievalError::CallerHasNoMailbox(id))?;
         let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::CallerHasNoMailbox(id))?;
         self.find(&to).await?.ok_or(RetrievalError::CallerHasNoMailbox(id))?;
@@ -212,9 +216,17 @@ impl MailboxService {
     /// Marks a message old because its owner has heard it, and sends a receipt if the sender asked for one and the message was
     /// new.
     ///
-    /// The message is marked before the receipt is sent, by [`MessageStore::mark_if`]: of several calls, also at several nodes with one store, one
-    /// sends the receipt. If a store does not support this, two calls at once may send two. If the receipt cannot be handed over, it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days.
-    /// Returns whether a receipt was handed over.
+    /// To a sender with a mailbox here, the receipt is a message of the kind [`MessageKind::Receipt`], in the sender's language and zone. It is in the
+    /// sender's mailbox before this message is marked, so no crash in between loses it; and its id is made of this message and mailbox, so that a
+    /// message has one receipt, however many calls hear it or remove it at once, at however many nodes with one store: the first one. A removal that
+    /// is reported and then fails can be the only case in which a receipt is not the last word. A receipt for which the sender's mailbox has no room
+    /// is abandoned, and the error is logged.
+    ///
+    /// To any other sender, it is sent by mail after the message is marked, by [`MessageStore::mark_if`]: of several calls, also at several nodes with
+    /// one store, one sends the receipt. If a store does not support this, two calls at once may send two. If the receipt cannot be handed over, it
+    /// is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days.
+    ///
+    /// No receipt is sent about a receipt. Returns whether one was left or handed over.
     ///
     /// # Errors
     ///
@@ -272,10 +284,15 @@ impl MailboxService {
     ///
     /// A dropped call has sent the receipt or not.
     pub async fn expired(&self, owner: &MailboxId, id: MessageId) -> Result<ReceiptOutcome, RetrievalError> {
-        let mail = self.mail.as_ref().filter(|_| !self.heard_before.contains(owner, id));
-        let Some(mail) = mail else { return Ok(ReceiptOutcome::NotSent) };
+        if self.heard_before.contains(owner, id) {
+            return Ok(ReceiptOutcome::NotSent);
+        }
         let message = self.store.retrieve(owner, id).await?;
-        let Some(request) = &message.head().receipt else { return Ok(ReceiptOutcome::NotSent) };
+        let Some(request) = requested(message.head()) else { return Ok(ReceiptOutcome::NotSent) };
+        if let Some(requester) = self.requester_here(request).await {
+            return Ok(self.leave_receipt(&requester, owner, message.head(), Disposition::Expired).await);
+        }
+        let Some(mail) = &self.mail else { return Ok(ReceiptOutcome::NotSent) };
         Ok(self.send_receipt(mail, request, owner, id, Disposition::Expired).await)
     }
 
@@ -293,12 +310,15 @@ impl MailboxService {
         let recorded_at = RecordedAt { instant: now.instant, zone, quality: now.quality };
         let caller = Caller::new(owner.as_str().parse().ok(), CallerName::cleaned(owner.as_str()).filter(|_| !owner.is_number()));
         let message = Message::builder(audio, recorded_at).caller(caller).site(home).length(length);
-        Ok(message.urgency(urgency).privacy(privacy).build())
+        let message = message.urgency(urgency).privacy(privacy).build();
+        let receipt = self.receipt_request(owner, message.head().id);
+        Ok(Message::new(Head { receipt, ..message.head().clone() }, message.audio().clone()))
     }
 
-    /// Returns the message, unless it is private.
+    /// Returns the message, unless it is private or a receipt.
     async fn retrieve_unless_private(&self, owner: &MailboxId, id: MessageId) -> Result<Message, RetrievalError> {
         let message = self.store.retrieve(owner, id).await?;
+        voice_only(&message)?;
         match message.head().privacy {
             Privacy::Private => Err(RetrievalError::Private(id)),
             Privacy::Normal => Ok(message),
@@ -336,5 +356,21 @@ impl MailboxService {
 
     fn address(&self, mailbox: &MailboxId) -> Option<MailAddress> {
         format!("{mailbox}@{}", self.domain).parse().ok()
+    }
+}
+
+/// Returns the request for a receipt about a message; none about a receipt.
+fn requested(head: &Head) -> Option<&ReceiptRequest> {
+    match head.kind {
+        MessageKind::Voice => head.receipt.as_ref(),
+        MessageKind::Receipt(_) => None,
+    }
+}
+
+/// Refuses a receipt.
+fn voice_only(message: &Message) -> Result<(), RetrievalError> {
+    match message.head().kind {
+        MessageKind::Voice => Ok(()),
+        MessageKind::Receipt(_) => Err(RetrievalError::IsReceipt(message.id())),
     }
 }

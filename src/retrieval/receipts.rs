@@ -2,11 +2,11 @@
 
 use chrono_tz::Tz;
 
-use super::{EmailSettings, MailboxService, RetrievalError};
+use super::{EmailSettings, MailboxService, RetrievalError, requested};
 use crate::forward::{Outcome, Sender};
-use crate::message::{MailboxId, MessageId, ReceiptRequest, Stamp, Status};
+use crate::message::{Disposition, MailboxId, MessageId, ReceiptRequest, Stamp, Status};
 use crate::store::{Entry, StoreError};
-use crate::wire::{self, Disposition};
+use crate::wire;
 
 impl MailboxService {
     /// Sets the status, and sends a receipt about `disposition` if one is requested and this call is the one that changed the status from new.
@@ -18,22 +18,36 @@ impl MailboxService {
         disposition: Disposition,
     ) -> Result<ReceiptOutcome, RetrievalError> {
         let Some(entry) = self.entry(owner, id).await? else { return Err(StoreError::NoSuchMessage(id).into()) };
-        let mail = self.mail.as_ref().filter(|_| entry.status == Status::New && !self.heard_before.contains(owner, id));
-        let (Some(mail), Some(request)) = (mail, &entry.head.receipt) else {
+        let is_unheard = entry.status == Status::New && !self.heard_before.contains(owner, id);
+        let Some(request) = requested(&entry.head).filter(|_| is_unheard) else {
             self.mark_unless_removed(owner, &entry, status).await?;
             return Ok(ReceiptOutcome::NotSent);
         };
+        if let Some(requester) = self.requester_here(request).await {
+            // Before the message is marked: after a crash in between, the next call finds the receipt, and marks.
+            let outcome = self.leave_receipt(&requester, owner, &entry.head, disposition).await;
+            self.mark_new_as(owner, id, status).await?;
+            return Ok(outcome);
+        }
+        match (self.mark_new_as(owner, id, status).await?, &self.mail) {
+            (true, Some(mail)) => Ok(self.send_receipt(mail, request, owner, id, disposition).await),
+            _ => Ok(ReceiptOutcome::NotSent),
+        }
+    }
+
+    /// Gives a message that was new another status; returns whether it was still new. If another call was first, perhaps at another node, this one
+    /// marks it too, unless it was removed meanwhile and would be there again.
+    async fn mark_new_as(&self, owner: &MailboxId, id: MessageId, status: Status) -> Result<bool, RetrievalError> {
         match self.store.mark_if(owner, id, Status::New, status).await {
-            Ok(true) => Ok(self.send_receipt(mail, request, owner, id, disposition).await),
-            // Another call, perhaps at another node, was first, and has sent the receipt.
+            Ok(true) => Ok(true),
             Ok(false) => {
                 let Some(entry) = self.entry(owner, id).await? else { return Err(StoreError::NoSuchMessage(id).into()) };
                 self.mark_unless_removed(owner, &entry, status).await?;
-                Ok(ReceiptOutcome::NotSent)
+                Ok(false)
             }
             Err(StoreError::Unsupported(_)) => {
                 self.store.mark(owner, id, status).await?;
-                Ok(self.send_receipt(mail, request, owner, id, disposition).await)
+                Ok(true)
             }
             Err(error) => Err(error.into()),
         }
@@ -71,12 +85,13 @@ impl MailboxService {
     }
 }
 
-/// Whether a receipt was sent to the sender of a message.
+/// Whether a receipt was sent to the sender of a message, or left in the sender's mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReceiptOutcome {
-    /// The sender had asked for a receipt, and it was handed over.
+    /// The sender had asked for a receipt, and it was handed over, or is in the sender's mailbox.
     Sent,
-    /// No receipt was sent: the sender had not asked for one, the message was not new, or the receipt could not be handed over.
+    /// No receipt was sent: the sender had not asked for one, the message was not new, the receipt could not be handed
+    /// over, or the sender's mailbox has it from an earlier call.
     NotSent,
 }

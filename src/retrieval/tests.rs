@@ -1,5 +1,7 @@
 //! The services for owners, on a store in memory.
 
+mod mailbox_receipts;
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;

@@ -10,7 +10,7 @@
 use std::io;
 
 use crate::disk::DiskFile;
-use crate::message::{AudioType, ContentDigest, Head, MailboxId, read_lines, write_lines};
+use crate::message::{AudioType, ContentDigest, Head, MailboxId, MessageKind, read_lines, write_lines};
 
 /// The size of the larger head in bytes: that of the smaller one, and what can be said of a call.
 pub(crate) const MAX_HEAD_LEN: usize = 4096;
@@ -77,8 +77,8 @@ impl SoundSource {
 impl FileHead {
     /// The head of a message that is recorded from now on, with as much space as it needs.
     pub(crate) fn new(source: SoundSource, head: Head, mailboxes: Vec<MailboxId>) -> Self {
-        // Only a mail can request a receipt, and no recording comes by mail: so a head is never too long because of one.
-        let head = Head { receipt: None, ..head };
+        // Only a mail can request a receipt or be one, and no recording comes by mail: so a head is never too long because of one.
+        let head = Head { receipt: None, kind: MessageKind::Voice, ..head };
         let mailboxes_len: usize = mailboxes.iter().map(|mailbox| mailbox.as_str().len() + 1).sum();
         let name_len = head.caller.name.as_ref().map_or(0, |name| name.as_str().len());
         let language_len = head.language.as_ref().map_or(0, |language| "language: \n".len() + language.as_str().len());

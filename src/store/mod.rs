@@ -91,7 +91,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Transcribed.** Where transcripts are supported, `transcript` answers the one that was set last. It changes nothing of the message, stays when the
 ///   message is marked, and goes when the message is deleted for good, however that happens.
 /// - **Compared.** Where `mark_if` is supported, one of several calls that change the status of a message from the same one answers true.
-/// - **Requested.** The request for a receipt in the head of a message is kept with it.
+/// - **Requested.** The request for a receipt in the head of a message is kept with it, and so is the report of a receipt.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keys::Menu;
 use crate::greeting::GreetingKind;
-use crate::message::{Caller, MailboxId, MessageId, RelativeDay, Stamp};
+use crate::message::{Caller, Disposition, MailboxId, MessageId, RelativeDay, Stamp};
 
 /// Prompts to play one after the other, until a digit comes.
 pub type Say = Vec<Prompt>;
@@ -59,6 +59,21 @@ pub enum Prompt {
     From(Caller),
     /// The length of the message.
     Length(Duration),
+    /// The message is a receipt: it says what became of a message that the owner has sent. The days are named as the listener names them today.
+    Receipt {
+        /// The end of the message.
+        disposition: Disposition,
+        /// The mailbox that the message was sent to.
+        mailbox: MailboxId,
+        /// When the message was recorded, in the listener's zone.
+        recorded: Stamp,
+        /// The day on which it was recorded.
+        recorded_day: RelativeDay,
+        /// When it was heard or removed, in the listener's zone.
+        at: Stamp,
+        /// The day on which it was heard or removed.
+        at_day: RelativeDay,
+    },
     /// The message itself is played.
     Play(MessageId),
     /// There are no more messages of this kind.
@@ -179,6 +194,10 @@ pub enum Prompt {
     MarkedPrivate,
     /// The message is no longer marked as private.
     MarkedNotPrivate,
+    /// A receipt is requested for the message.
+    ReceiptRequested,
+    /// A receipt is no longer requested for the message.
+    ReceiptNotRequested,
     /// The keys have no meaning at this point.
     NotUnderstood,
     /// "Goodbye."

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::fields::Fields;
 use super::{DecodeError, caller, receipt};
 use crate::message::{
-    CallDetails, Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt,
-    Urgency,
+    CallDetails, Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, MessageKind, Privacy,
+    RecordedAt, Urgency,
 };
 
 /// Returns the head of a foreign mail with the header block `block` and a sound of `length`.
@@ -32,6 +32,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
         call_details: CallDetails::default(),
         language: None,
         receipt: receipt::requested(fields),
+        kind: MessageKind::Voice,
     })
 }
 

@@ -33,6 +33,7 @@
 //! Voicemail-Language: de                                              of its owner, only when known
 //! Disposition-Notification-To: <anna@far.example>                     only when a receipt is requested, RFC 8098; then From is she
 //! Voicemail-Receipt-About: <1@far.example>                            the Message-ID of her mail, or unknown
+//! Voicemail-Report: displayed 2002 .. 2025-10-26T01:30:00Z            only of a receipt: what became of which message
 //! Content-Type: multipart/mixed; boundary=".."
 //! Content-Transfer-Encoding: binary                                   only when the sound is
 //!
@@ -119,7 +120,7 @@ pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
-pub(crate) use self::receipt::{Disposition, receipt};
+pub(crate) use self::receipt::receipt;
 pub(crate) use self::resent::{in_reply_to, resent};
 #[cfg(feature = "node")]
 pub(crate) use self::text::readable_text;

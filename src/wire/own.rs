@@ -10,7 +10,8 @@ use super::fields::Fields;
 use super::text::encoded_text;
 use super::{caller, receipt};
 use crate::message::{
-    CallDetails, CallFields, Caller, ContentDigest, EndReason, Head, Privacy, ReceiptRequest, RecordedAt, Stamp, Urgency,
+    CallDetails, CallFields, Caller, ContentDigest, EndReason, Head, MessageKind, Privacy, ReceiptRequest, RecordedAt, Stamp,
+    Urgency,
 };
 
 /// Returns the fields of this crate for `head`, recorded at `stamp`, each with its value.
@@ -42,6 +43,9 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
     if let Some(request) = &head.receipt {
         fields.push((RECEIPT_ABOUT.into(), request.original().unwrap_or(UNKNOWN).to_owned()));
     }
+    if let Some(report) = head.kind.report() {
+        fields.push((REPORT.into(), report.to_string()));
+    }
     fields
 }
 
@@ -65,6 +69,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         call_details: call_details(fields),
         language: fields.text(LANGUAGE).and_then(|language| language.parse().ok()),
         receipt: requested(fields),
+        kind: kind(fields),
     })
 }
 
@@ -86,6 +91,12 @@ fn requested(fields: &Fields<'_>) -> Option<ReceiptRequest> {
         Some(original) => request.about(&original),
         None => request,
     })
+}
+
+/// Reads whether the message is a receipt. One that cannot be read counts as a message that somebody has recorded.
+fn kind(fields: &Fields<'_>) -> MessageKind {
+    let report = fields.text(REPORT).and_then(|report| report.parse().ok());
+    report.map_or(MessageKind::Voice, MessageKind::Receipt)
 }
 
 /// Reads the digest that the sound must have, also of a foreign mail.
@@ -159,6 +170,7 @@ const DIVERTED_FROM: &str = "Voicemail-Diverted-From";
 const CALL_ID: &str = "Voicemail-Call-ID";
 const LANGUAGE: &str = "Voicemail-Language";
 const RECEIPT_ABOUT: &str = "Voicemail-Receipt-About";
+const REPORT: &str = "Voicemail-Report";
 /// Instead of a `Message-ID` that is not known; it is no id.
 const UNKNOWN: &str = "unknown";
 /// The beginning of the name of a field of the integrator's.

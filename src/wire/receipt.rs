@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::fields::Fields;
-use crate::message::{MailAddress, MailboxId, MessageId, ReceiptRequest, Stamp};
+use crate::message::{Disposition, MailAddress, MailboxId, MessageId, ReceiptRequest, Stamp};
 
 /// Reads the request for a receipt from the header block of a mail, if it has one.
 ///
@@ -27,37 +27,25 @@ pub(super) fn requested(fields: &Fields<'_>) -> Option<ReceiptRequest> {
     same.then(|| ReceiptRequest::new(to).about(&fields.raw("Message-ID").unwrap_or_default()))
 }
 
-/// The end of a message, which a receipt reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Disposition {
-    /// The owner has heard the message.
-    Played,
-    /// The owner removed the message unheard.
-    RemovedUnheard,
-    /// The message was removed unheard because of its age.
-    Expired,
+/// Returns the value of the field `Disposition`.
+///
+/// # Source
+///
+/// RFC 8098 §3.2.6; RFC 3801 §4.5 for voice mailboxes.
+const fn field(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Played => "manual-action/MDN-sent-automatically; displayed",
+        Disposition::RemovedUnheard => "manual-action/MDN-sent-automatically; deleted",
+        Disposition::Expired => "automatic-action/MDN-sent-automatically; deleted/expired",
+    }
 }
 
-impl Disposition {
-    /// Returns the value of the field `Disposition`.
-    ///
-    /// # Source
-    ///
-    /// RFC 8098 §3.2.6; RFC 3801 §4.5 for voice mailboxes.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Played => "manual-action/MDN-sent-automatically; displayed",
-            Self::RemovedUnheard => "manual-action/MDN-sent-automatically; deleted",
-            Self::Expired => "automatic-action/MDN-sent-automatically; deleted/expired",
-        }
-    }
-
-    const fn sentence(self) -> &'static str {
-        match self {
-            Self::Played => "has been played.",
-            Self::RemovedUnheard => "was removed before it was played.",
-            Self::Expired => "was never played, and has been removed because of its age.",
-        }
+/// Returns the end of the sentence that says it to people.
+const fn sentence(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Played => "has been played.",
+        Disposition::RemovedUnheard => "was removed before it was played.",
+        Disposition::Expired => "was never played, and has been removed because of its age.",
     }
 }
 
@@ -84,7 +72,7 @@ pub(crate) fn receipt(
     let original = request.original().map_or(String::new(), |id| format!("Original-Message-ID: {id}\r\n"));
     let in_reply_to = request.original().map_or(String::new(), |id| format!("In-Reply-To: {id}\r\n"));
     let boundary = format!("=_{}", MessageId::random());
-    let (date, sentence, disposition) = (at.to_rfc5322(), disposition.sentence(), disposition.as_str());
+    let (date, sentence, disposition) = (at.to_rfc5322(), sentence(disposition), field(disposition));
     format!(
         "MIME-Version: 1.0\r\n\
          Message-ID: <{message}.{kind}@{node}>\r\n\

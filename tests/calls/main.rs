@@ -13,6 +13,7 @@ mod messages_to_a_list;
 mod owners_listen_and_send;
 mod people_hear_their_language;
 mod random_calls_say_nothing_false;
+mod receipts_are_heard;
 mod two_calls_at_once;
 
 #[path = "../support/mod.rs"]

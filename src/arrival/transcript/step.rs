@@ -28,7 +28,7 @@ pub struct TranscriptStep {
 }
 
 impl TranscriptStep {
-    /// The step that gives sounds to `transcriber`, and leaves private messages out.
+    /// The step that gives sounds to `transcriber`, and leaves out private messages, and receipts, which nobody has spoken.
     pub fn new(transcriber: impl Transcriber) -> Self {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
         Self { transcriber: Arc::new(transcriber), directory: None, writes_private: false, at_once }
@@ -86,7 +86,8 @@ impl ArrivalStep for TranscriptStep {
             Ok(message) => message,
             Err(error) => return deleted_or_failed(error),
         };
-        if message.head().privacy == Privacy::Private && !self.writes_private {
+        let is_receipt = message.head().kind.report().is_some();
+        if is_receipt || (message.head().privacy == Privacy::Private && !self.writes_private) {
             return Ok(StepOutcome::Done);
         }
         let language = self.language(mailbox).await;

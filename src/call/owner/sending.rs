@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::mailbox::OpenMailbox;
 use super::{OwnerConversation, warn};
 use crate::directory::DirectoryError;
-use crate::message::{MailboxId, Message, MessageId, Privacy, Urgency};
+use crate::message::{MailboxId, Message, MessageId, Privacy, ReceiptChoice, Urgency};
 use crate::retrieval::RetrievalError;
 use crate::store::StoreError;
 use crate::telephone::{Addressee, SendOutcome};
@@ -23,9 +23,9 @@ pub(super) struct Made {
 /// The purpose of a message that an owner sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    PassOn(MessageId),
-    Answer(MessageId, Urgency, Privacy),
-    Compose(Urgency, Privacy),
+    PassOn(MessageId, ReceiptChoice),
+    Answer(MessageId, Urgency, Privacy, ReceiptChoice),
+    Compose(Urgency, Privacy, ReceiptChoice),
 }
 
 impl OwnerConversation<'_> {
@@ -43,15 +43,22 @@ impl OwnerConversation<'_> {
         found.and_then(|found| found.inspect_err(warn).ok()).unwrap_or(Addressee::Unavailable)
     }
 
-    pub(super) async fn pass_on(&mut self, id: MessageId, to: Vec<MailboxId>, introduced: bool) -> SendOutcome {
-        let purpose = Purpose::PassOn(id);
+    pub(super) async fn pass_on(
+        &mut self,
+        id: MessageId,
+        to: Vec<MailboxId>,
+        introduced: bool,
+        receipt: ReceiptChoice,
+    ) -> SendOutcome {
+        let purpose = Purpose::PassOn(id, receipt);
         if !self.has_made(purpose, &to) {
             let Some(mailbox) = self.mailbox.clone() else { return SendOutcome::Failed };
             let introduction = if introduced { self.recorded().await } else { None };
             if introduced && introduction.is_none() {
                 return SendOutcome::Failed;
             }
-            let making = mailbox.service.pass_on(&mailbox.id, id, &to, introduction.as_ref());
+            let service = mailbox.service.with_receipts(receipt);
+            let making = service.pass_on(&mailbox.id, id, &to, introduction.as_ref());
             match self.session.wait(making).await {
                 Some(Ok(message)) => self.made = Some(Made { purpose, message, to: to.clone() }),
                 failed => return not_made(failed.and_then(Result::err)),
@@ -60,11 +67,18 @@ impl OwnerConversation<'_> {
         self.deliver(to).await
     }
 
-    pub(super) async fn answer(&mut self, id: MessageId, urgency: Urgency, privacy: Privacy) -> SendOutcome {
-        let purpose = Purpose::Answer(id, urgency, privacy);
+    pub(super) async fn answer(
+        &mut self,
+        id: MessageId,
+        urgency: Urgency,
+        privacy: Privacy,
+        receipt: ReceiptChoice,
+    ) -> SendOutcome {
+        let purpose = Purpose::Answer(id, urgency, privacy, receipt);
         if self.made.as_ref().is_none_or(|made| made.purpose != purpose) {
             let (Some(mailbox), Some(sound)) = (self.mailbox.clone(), self.recorded().await) else { return SendOutcome::Failed };
-            let making = mailbox.service.answer(&mailbox.id, id, sound, urgency, privacy);
+            let service = mailbox.service.with_receipts(receipt);
+            let making = service.answer(&mailbox.id, id, sound, urgency, privacy);
             match self.session.wait(making).await {
                 Some(Ok((to, message))) => self.made = Some(Made { purpose, message, to: vec![to] }),
                 failed => return not_made(failed.and_then(Result::err)),
@@ -74,11 +88,18 @@ impl OwnerConversation<'_> {
         self.deliver(to).await
     }
 
-    pub(super) async fn compose(&mut self, to: Vec<MailboxId>, urgency: Urgency, privacy: Privacy) -> SendOutcome {
-        let purpose = Purpose::Compose(urgency, privacy);
+    pub(super) async fn compose(
+        &mut self,
+        to: Vec<MailboxId>,
+        urgency: Urgency,
+        privacy: Privacy,
+        receipt: ReceiptChoice,
+    ) -> SendOutcome {
+        let purpose = Purpose::Compose(urgency, privacy, receipt);
         if !self.has_made(purpose, &to) {
             let (Some(mailbox), Some(sound)) = (self.mailbox.clone(), self.recorded().await) else { return SendOutcome::Failed };
-            let making = mailbox.service.compose(&mailbox.id, &to, sound, urgency, privacy);
+            let service = mailbox.service.with_receipts(receipt);
+            let making = service.compose(&mailbox.id, &to, sound, urgency, privacy);
             match self.session.wait(making).await {
                 Some(Ok(message)) => self.made = Some(Made { purpose, message, to: to.clone() }),
                 failed => return not_made(failed.and_then(Result::err)),

@@ -1,7 +1,9 @@
 //! The sentences that receipts to senders need: Compared, Requested.
 
+use chrono::DateTime;
+
 use super::steps::{is_no_such_message, list, mailbox, mark, message, retrieve, status_of, stored};
-use crate::message::{MessageId, Origin, ReceiptRequest, Status};
+use crate::message::{Disposition, MessageId, MessageKind, Origin, ReceiptReport, ReceiptRequest, Status};
 use crate::store::{MessageStore, StoreError};
 
 /// **Compared.** A message whose status is the expected one gets the other status, and one of several calls that change it at once answers true; a
@@ -48,6 +50,7 @@ pub async fn compared(store: &impl MessageStore) {
 }
 
 /// **Requested.** A request for a receipt is kept with its message, with and without the id of its mail, and so are all messages without a request.
+/// A message that is a receipt stays one.
 ///
 /// # Panics
 ///
@@ -63,4 +66,10 @@ pub async fn requested(store: &impl MessageStore) {
         assert_eq!(listed.and_then(|entry| entry.head.receipt), receipt, "Requested: a list has another request");
         assert_eq!(retrieve(store, id).await.head().receipt, receipt, "Requested: a message came back with another request");
     }
+    let report = ReceiptReport::new(Disposition::Played, mailbox("2043"), MessageId::from_bytes([7; 16]), DateTime::UNIX_EPOCH);
+    let kind = MessageKind::Receipt(report);
+    let id = stored(store, "2041", &Origin::Here, &message(b"no sound of a caller", 3).kind(kind.clone()).build()).await;
+    let listed = list(store, "2041").await.into_iter().find(|entry| entry.head.id == id);
+    assert_eq!(listed.map(|entry| entry.head.kind), Some(kind.clone()), "Requested: a list has another receipt");
+    assert_eq!(retrieve(store, id).await.head().kind, kind, "Requested: a receipt came back as another one");
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Script, Step, Tape, check_prompts};
-use crate::message::{Caller, ClockQuality, ClockSource, Head, MailboxId, MessageId, RecordedAt, Status, Summary, Urgency};
+use crate::message::{
+    Caller, ClockQuality, ClockSource, Disposition, Head, MailboxId, MessageId, MessageKind, ReceiptReport, RecordedAt, Status,
+    Summary, Urgency,
+};
 use crate::store::{Cursor, Entry, OrderGroup, Page, Position};
 use crate::telephone::{
     Addressee, GreetingOutcome, Greetings, KeyMap, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent,
@@ -311,6 +314,10 @@ fn entry(number: u8) -> Entry {
     head.id = MessageId::from_bytes([number; 16]);
     head.urgency = if number.is_multiple_of(2) { Urgency::Normal } else { Urgency::Urgent };
     head.caller = Caller::new((!number.is_multiple_of(3)).then(|| "2042".parse().expect("a number")), None);
+    if number.is_multiple_of(5) {
+        let disposition = Disposition::ALL[usize::from(number) % Disposition::ALL.len()];
+        head.kind = MessageKind::Receipt(ReceiptReport::new(disposition, mailbox(number), head.id, now()));
+    }
     let status = [Status::New, Status::Old, Status::Removed][usize::from(number % 3)];
     Entry { head, status }
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use self::words::Words;
-use super::{Caller, Head, Language, Privacy, Stamp, Urgency};
+use self::words::{ReceiptWords, Words};
+use super::{Caller, Disposition, Head, Language, MessageKind, Privacy, ReceiptReport, Stamp, Urgency};
 
 /// Returns the subject of a mail with a message whose sound has this length: `Voice message from Anna Whitfield +442079460112, 0:42`.
 ///
-/// A language that has no words here is written in English.
+/// That of a receipt is `Your message to 2002 was heard`. A language that has no words here is written in English.
 pub(crate) fn subject(head: &Head, language: Option<&Language>, length: Duration) -> String {
     let words = Words::of(language);
+    if let MessageKind::Receipt(report) = &head.kind {
+        return outcome(receipt_words(words, report), report);
+    }
     let urgent = if head.urgency == Urgency::Urgent { words.urgent } else { "" };
     format!("{urgent}{}, {}", message_from(words, &head.caller), minutes(length))
 }
@@ -28,13 +31,31 @@ pub(crate) fn subject(head: &Head, language: Option<&Language>, length: Duration
 /// Recorded: 2025-10-26 02:30 +01:00 Europe/Berlin
 /// This message is urgent.
 /// ```
+///
+/// That of a receipt is about the message that it reports:
+///
+/// ```text
+/// Your message to 2002 was heard.
+/// Recorded: 2025-10-26 02:30 +01:00 Europe/Berlin
+/// Heard: 2025-10-27 09:15 +01:00 Europe/Berlin
+/// ```
 pub(crate) fn text(head: &Head, zone: Tz, language: Option<&Language>, length: Duration) -> String {
     let words = Words::of(language);
-    let recorded = Stamp::new(head.recorded_at.instant, zone);
+    let moment = |instant| format!("{} {}", Stamp::new(instant, zone).local().format("%Y-%m-%d %H:%M %:z"), zone.name());
+    if let MessageKind::Receipt(report) = &head.kind {
+        let of_receipt = receipt_words(words, report);
+        return [
+            format!("{}.", outcome(of_receipt, report)),
+            format!("{}{}", words.recorded, moment(report.recorded_at)),
+            format!("{}{}", of_receipt.at, moment(head.recorded_at.instant)),
+            String::new(),
+        ]
+        .join("\r\n");
+    }
     let mut lines = vec![
         message_from(words, &head.caller),
         format!("{}{}", words.length, minutes(length)),
-        format!("{}{} {}", words.recorded, recorded.local().format("%Y-%m-%d %H:%M %:z"), zone.name()),
+        format!("{}{}", words.recorded, moment(head.recorded_at.instant)),
     ];
     if head.urgency == Urgency::Urgent {
         lines.push(words.is_urgent.to_owned());
@@ -49,6 +70,19 @@ pub(crate) fn text(head: &Head, zone: Tz, language: Option<&Language>, length: D
 /// Returns the primary subtag of the language in which [`subject`] and [`text`] write.
 pub(crate) fn written_in(language: Option<&Language>) -> &'static str {
     Words::of(language).language
+}
+
+fn receipt_words<'a>(words: &'a Words, report: &ReceiptReport) -> &'a ReceiptWords {
+    match report.disposition {
+        Disposition::Played => &words.heard,
+        Disposition::RemovedUnheard => &words.removed,
+        Disposition::Expired => &words.expired,
+    }
+}
+
+/// Returns what became of the message that a receipt reports.
+fn outcome(words: &ReceiptWords, report: &ReceiptReport) -> String {
+    format!("{} {} {}", words.before, report.mailbox, words.after)
 }
 
 /// Returns what the message is and who left it: the name and the number of the caller, as far as they are known.
@@ -126,6 +160,31 @@ mod tests {
         let expected = "Voice message from Jürgen 2041\r\nLength: 0:42\r\nRecorded: 2025-10-26 07:15 +05:45 Asia/Kathmandu\r\n\
                         This message is urgent.\r\nThis message is private. Please do not pass it on.\r\n";
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_which_message_and_when() {
+        let mut receipt = head(None, Some("2002"));
+        let recorded_at = "2025-10-25T08:00:00Z".parse().unwrap();
+        for (tag, disposition, said) in [
+            ("en", Disposition::Played, "Your message to 2002 was heard"),
+            ("de", Disposition::RemovedUnheard, "Ihre Nachricht an 2002 wurde ungehört gelöscht"),
+            ("fr", Disposition::Played, "Votre message pour 2002 a été écouté"),
+            ("es", Disposition::Expired, "Su mensaje para 2002 nunca fue escuchado y se eliminó por su antigüedad"),
+            ("it", Disposition::RemovedUnheard, "Il suo messaggio per 2002 è stato eliminato senza essere ascoltato"),
+        ] {
+            let id = crate::message::MessageId::from_bytes([7; 16]);
+            let report = ReceiptReport::new(disposition, "2002".parse().unwrap(), id, recorded_at);
+            receipt.kind = MessageKind::Receipt(report);
+            let language = language(tag);
+            assert_eq!(subject(&receipt, Some(&language), Duration::ZERO), said);
+            let written = text(&receipt, chrono_tz::Europe::Berlin, Some(&language), Duration::ZERO);
+            let lines: Vec<&str> = written.split("\r\n").collect();
+            assert_eq!(lines[0], format!("{said}."));
+            assert!(lines[1].ends_with("2025-10-25 10:00 +02:00 Europe/Berlin"), "{written}");
+            assert!(lines[2].ends_with("2025-10-26 02:30 +01:00 Europe/Berlin"), "{written}");
+            assert_eq!(lines[3..], [""]);
+        }
     }
 
     #[test]

@@ -21,6 +21,27 @@ pub(super) struct Words {
     pub(super) is_urgent: &'static str,
     /// The sentence of a private message.
     pub(super) is_private: &'static str,
+    /// The words of a receipt about a message that was heard.
+    pub(super) heard: ReceiptWords,
+    /// The words of a receipt about a message that its owner removed unheard.
+    pub(super) removed: ReceiptWords,
+    /// The words of a receipt about a message that was removed unheard because of its age.
+    pub(super) expired: ReceiptWords,
+}
+
+/// The words of a receipt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ReceiptWords {
+    /// The words before the mailbox.
+    pub(super) before: &'static str,
+    /// The words after it.
+    pub(super) after: &'static str,
+    /// The words before the time at which it happened.
+    pub(super) at: &'static str,
+}
+
+const fn receipt(before: &'static str, after: &'static str, at: &'static str) -> ReceiptWords {
+    ReceiptWords { before, after, at }
 }
 
 impl Words {
@@ -40,6 +61,9 @@ const ENGLISH: Words = Words {
     recorded: "Recorded: ",
     is_urgent: "This message is urgent.",
     is_private: "This message is private. Please do not pass it on.",
+    heard: receipt("Your message to", "was heard", "Heard: "),
+    removed: receipt("Your message to", "was removed unheard", "Removed: "),
+    expired: receipt("Your message to", "was never heard, and was removed because of its age", "Removed: "),
 };
 
 const GERMAN: Words = Words {
@@ -51,6 +75,9 @@ const GERMAN: Words = Words {
     recorded: "Aufgenommen: ",
     is_urgent: "Diese Nachricht ist dringend.",
     is_private: "Diese Nachricht ist privat. Bitte geben Sie sie nicht weiter.",
+    heard: receipt("Ihre Nachricht an", "wurde angehört", "Angehört: "),
+    removed: receipt("Ihre Nachricht an", "wurde ungehört gelöscht", "Gelöscht: "),
+    expired: receipt("Ihre Nachricht an", "wurde nie angehört und wegen ihres Alters gelöscht", "Gelöscht: "),
 };
 
 const FRENCH: Words = Words {
@@ -62,6 +89,9 @@ const FRENCH: Words = Words {
     recorded: "Enregistré : ",
     is_urgent: "Ce message est urgent.",
     is_private: "Ce message est privé. Merci de ne pas le transmettre.",
+    heard: receipt("Votre message pour", "a été écouté", "Écouté : "),
+    removed: receipt("Votre message pour", "a été supprimé sans être écouté", "Supprimé : "),
+    expired: receipt("Votre message pour", "n’a jamais été écouté et a été supprimé en raison de son ancienneté", "Supprimé : "),
 };
 
 const SPANISH: Words = Words {
@@ -73,6 +103,9 @@ const SPANISH: Words = Words {
     recorded: "Grabado: ",
     is_urgent: "Este mensaje es urgente.",
     is_private: "Este mensaje es privado. Por favor, no lo reenvíe.",
+    heard: receipt("Su mensaje para", "ha sido escuchado", "Escuchado: "),
+    removed: receipt("Su mensaje para", "se eliminó sin ser escuchado", "Eliminado: "),
+    expired: receipt("Su mensaje para", "nunca fue escuchado y se eliminó por su antigüedad", "Eliminado: "),
 };
 
 const ITALIAN: Words = Words {
@@ -84,6 +117,13 @@ const ITALIAN: Words = Words {
     recorded: "Registrato: ",
     is_urgent: "Questo messaggio è urgente.",
     is_private: "Questo messaggio è privato. Si prega di non inoltrarlo.",
+    heard: receipt("Il suo messaggio per", "è stato ascoltato", "Ascoltato: "),
+    removed: receipt("Il suo messaggio per", "è stato eliminato senza essere ascoltato", "Eliminato: "),
+    expired: receipt(
+        "Il suo messaggio per",
+        "non è mai stato ascoltato ed è stato eliminato perché troppo vecchio",
+        "Eliminato: ",
+    ),
 };
 
 /// All languages that have words: those that the telephone speaks.

@@ -11,7 +11,9 @@ use super::folders::{Folders, MaildirListing};
 use super::index::{Index, LocatedMessage};
 use super::name::{FileName, Folder, OwnName};
 use crate::disk::{self, Disk, FolderChanges, NameChange, WatchedFolder, Watcher};
-use crate::message::{CallDetails, Caller, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt};
+use crate::message::{
+    CallDetails, Caller, ClockQuality, ClockSource, EndReason, Head, MessageId, MessageKind, Privacy, RecordedAt,
+};
 use crate::store::{Entry, Page, Query};
 use crate::wire;
 
@@ -236,6 +238,7 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
         call_details: CallDetails::default(),
         language: None,
         receipt: None,
+        kind: MessageKind::Voice,
     });
     // The part of the mail that was read may end before its sound does, or the header of the sound may be wrong.
     let is_right = own.length.is_zero() || head.length.as_millis() == own.length.as_millis();

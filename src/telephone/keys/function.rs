@@ -27,6 +27,8 @@ pub enum Function {
     Urgent,
     /// Marks the message as private, or no longer as private.
     Private,
+    /// Requests a receipt for the message, or no longer requests it.
+    RequestReceipt,
     /// Plays the new messages.
     NewMessages,
     /// Plays the old messages.
@@ -109,7 +111,7 @@ pub enum Function {
 
 impl Function {
     /// All functions.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::SkipGreeting,
         Self::Operator,
         Self::LogIn,
@@ -119,6 +121,7 @@ impl Function {
         Self::RecordAgain,
         Self::Urgent,
         Self::Private,
+        Self::RequestReceipt,
         Self::NewMessages,
         Self::OldMessages,
         Self::RemovedMessages,
@@ -172,6 +175,7 @@ impl Function {
             Self::RecordAgain => "record-again",
             Self::Urgent => "urgent",
             Self::Private => "private",
+            Self::RequestReceipt => "request-receipt",
             Self::NewMessages => "new-messages",
             Self::OldMessages => "old-messages",
             Self::RemovedMessages => "removed-messages",

@@ -148,6 +148,7 @@ impl Place {
                 Function::RecordAgain,
                 Function::Urgent,
                 Function::Private,
+                Function::RequestReceipt,
                 Function::Discard,
                 Function::Help,
             ],

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{EnteredPin, GreetingKind, Pin, RecordingKind, Say};
-use crate::message::{CallerNumber, MailboxId, MessageId, Privacy, Urgency};
+use crate::message::{CallerNumber, MailboxId, MessageId, Privacy, ReceiptChoice, Urgency};
 use crate::store::Query;
 
 /// An action that the driver of an owner's call does next.
@@ -75,6 +75,8 @@ pub enum OwnerAction {
         to: Vec<MailboxId>,
         /// Whether the recording is an introduction, to be put before the message.
         introduced: bool,
+        /// Whether the owner requests a receipt.
+        receipt: ReceiptChoice,
     },
     /// Send the recording to the caller who left the message. Answer with [`OwnerEvent::Sent`](super::OwnerEvent::Sent).
     Answer {
@@ -84,6 +86,8 @@ pub enum OwnerAction {
         urgency: Urgency,
         /// The privacy of the answer.
         privacy: Privacy,
+        /// Whether the owner requests a receipt.
+        receipt: ReceiptChoice,
     },
     /// Send the recording as a message of its own. Answer with [`OwnerEvent::Sent`](super::OwnerEvent::Sent).
     Compose {
@@ -93,6 +97,8 @@ pub enum OwnerAction {
         urgency: Urgency,
         /// The privacy of the message.
         privacy: Privacy,
+        /// Whether the owner requests a receipt.
+        receipt: ReceiptChoice,
     },
     /// Transfer the call to this number. If that succeeds, the call is over and the driver ends it. If it fails, answer with
     /// [`OwnerEvent::NotConnected`](super::OwnerEvent::NotConnected).

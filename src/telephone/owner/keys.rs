@@ -51,7 +51,9 @@ impl OwnerDialogue {
 
     fn function(&mut self, state: OwnerState, function: Function) -> OwnerState {
         match (state, function) {
-            (OwnerState::AtMessage(messages, Stage::Playing | Stage::Paused), Function::Help) => self.playback_help(messages),
+            (OwnerState::AtMessage(messages, Stage::Playing | Stage::Paused), Function::Help) if messages.receipt().is_none() => {
+                self.playback_help(messages)
+            }
             (OwnerState::AtMessage(messages, _), Function::Help) => self.at_message(messages, Vec::new()),
             (state, Function::Help) => self.continue_at(state, Vec::new()),
             (OwnerState::OwnMailbox(entered), _) => self.own_mailbox_function(&entered, function),

@@ -27,6 +27,9 @@ impl OwnerDialogue {
             Function::Remove if !removed => self.mark(messages, StatusChange::Remove, OwnerAction::Remove(id)),
             Function::Keep | Function::Restore if removed => self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
             Function::KeepAsNew | Function::Remove | Function::Restore => self.at_message(messages, vec![Prompt::NotAvailable]),
+            Function::Envelope | Function::PassOn | Function::Answer if messages.receipt().is_some() => {
+                self.at_message(messages, vec![Prompt::NotAvailable])
+            }
             Function::Previous => {
                 messages.at = messages.at.saturating_sub(1);
                 self.present(messages)

@@ -1,6 +1,6 @@
 //! [`MessageList`]: the messages that an owner listens to one by one, and the current one.
 
-use crate::message::{MessageId, Status};
+use crate::message::{MessageId, ReceiptReport, Status};
 use crate::store::{Cursor, Entry, Order, Page, Query};
 
 /// The messages of one status that were listed so far, and the current one among them.
@@ -61,6 +61,11 @@ impl MessageList {
     /// The id of the current message, if it is new.
     pub(super) fn unheard(&self) -> Option<MessageId> {
         self.current().filter(|entry| entry.status == Status::New).map(|entry| entry.head.id)
+    }
+
+    /// The report of the current message, if it is a receipt.
+    pub(super) fn receipt(&self) -> Option<&ReceiptReport> {
+        self.current()?.head.kind.report()
     }
 
     pub(super) fn set_status(&mut self, status: Status) {

@@ -5,7 +5,7 @@ use super::actions::PlaybackControl;
 use super::messages::{MessageList, Stage, StatusChange};
 use super::state::{Awaited, OwnerState};
 use super::{OwnerAction, OwnerDialogue};
-use crate::message::{Privacy, Stamp, Urgency};
+use crate::message::{Privacy, ReceiptReport, Stamp, Urgency};
 use crate::store::{Entry, Page};
 
 impl OwnerDialogue {
@@ -44,8 +44,10 @@ impl OwnerDialogue {
         let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.total }];
         say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
         say.extend((entry.head.privacy == Privacy::Private).then_some(Prompt::Private));
-        say.push(self.received_at(entry));
-        say.push(Prompt::Play(entry.head.id));
+        match messages.receipt() {
+            Some(report) => say.push(self.receipt(report, entry)),
+            None => say.extend([self.received_at(entry), Prompt::Play(entry.head.id)]),
+        }
         self.say(say);
         OwnerState::AtMessage(messages, Stage::Playing)
     }
@@ -61,6 +63,19 @@ impl OwnerDialogue {
     pub(super) fn received_at(&self, entry: &Entry) -> Prompt {
         let stamp = Stamp::new(entry.head.recorded_at.instant, self.zone);
         Prompt::ReceivedAt { stamp, day: stamp.day_at(self.now) }
+    }
+
+    /// The prompt of a receipt about a message that the owner has sent.
+    fn receipt(&self, report: &ReceiptReport, entry: &Entry) -> Prompt {
+        let (recorded, at) = (Stamp::new(report.recorded_at, self.zone), Stamp::new(entry.head.recorded_at.instant, self.zone));
+        Prompt::Receipt {
+            disposition: report.disposition,
+            mailbox: report.mailbox.clone(),
+            recorded,
+            recorded_day: recorded.day_at(self.now),
+            at,
+            at_day: at.day_at(self.now),
+        }
     }
 
     /// Says `said` and the menu of the message, and then waits for a digit.

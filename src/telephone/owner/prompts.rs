@@ -40,13 +40,16 @@ impl OwnerDialogue {
     /// The menu after a message, or when it was stopped.
     pub(super) fn message_menu(&self, messages: &MessageList) -> Menu {
         let Some(entry) = messages.current() else { return self.keys.menu(Place::Played, &[Function::Back]) };
-        let (removed, has_number) = (entry.status == Status::Removed, entry.head.caller.number.is_some());
+        let (removed, is_receipt) = (entry.status == Status::Removed, messages.receipt().is_some());
+        let has_number = entry.head.caller.number.is_some();
         let offered = |function: &Function| match function {
             Function::Keep | Function::KeepAsNew | Function::Remove => !removed,
             Function::Restore => removed,
             Function::Previous => messages.at > 0,
-            Function::PassOn => entry.head.privacy != Privacy::Private,
-            Function::Answer | Function::CallBack => has_number,
+            Function::PassOn => entry.head.privacy != Privacy::Private && !is_receipt,
+            Function::Answer => has_number && !is_receipt,
+            Function::CallBack => has_number,
+            Function::Envelope => !is_receipt,
             _ => true,
         };
         self.keys.menu(Place::Played, &chosen(&MESSAGE, offered))
@@ -61,6 +64,7 @@ impl OwnerDialogue {
         let offered = |function: &Function| match function {
             Function::Hear => recording.exists,
             Function::Urgent | Function::Private => recording.is_message(),
+            Function::RequestReceipt => recording.is_sent(),
             _ => true,
         };
         self.keys.menu(Place::OwnerReview, &chosen(&REVIEW, offered))
@@ -118,5 +122,12 @@ const GREETINGS: [Function; 6] = [
 
 const ONE_GREETING: [Function; 4] = [Function::HearGreeting, Function::RecordGreeting, Function::RemoveGreeting, Function::Back];
 
-const REVIEW: [Function; 6] =
-    [Function::Accept, Function::Hear, Function::RecordAgain, Function::Urgent, Function::Private, Function::Discard];
+const REVIEW: [Function; 7] = [
+    Function::Accept,
+    Function::Hear,
+    Function::RecordAgain,
+    Function::Urgent,
+    Function::Private,
+    Function::RequestReceipt,
+    Function::Discard,
+];

@@ -6,7 +6,7 @@ use super::super::{Function, GreetingKind, Prompt, Recorded, Say};
 use super::actions::RecordingPurpose;
 use super::state::{Awaited, OwnerRecording, OwnerState, Return};
 use super::{OwnerAction, OwnerDialogue};
-use crate::message::{Privacy, Urgency};
+use crate::message::{Privacy, ReceiptChoice, Urgency};
 
 impl OwnerDialogue {
     /// Says `said` and what is recorded after the tone.
@@ -108,7 +108,17 @@ impl OwnerDialogue {
                     Prompt::MarkedNotPrivate
                 }
             },
-            Function::Hear | Function::Urgent | Function::Private => Prompt::NotAvailable,
+            Function::RequestReceipt if recording.is_sent() => match recording.receipt {
+                ReceiptChoice::NotRequested => {
+                    recording.receipt = ReceiptChoice::Requested;
+                    Prompt::ReceiptRequested
+                }
+                ReceiptChoice::Requested => {
+                    recording.receipt = ReceiptChoice::NotRequested;
+                    Prompt::ReceiptNotRequested
+                }
+            },
+            Function::Hear | Function::Urgent | Function::Private | Function::RequestReceipt => Prompt::NotAvailable,
             // A key map has no other functions here.
             _ => Prompt::NotUnderstood,
         };

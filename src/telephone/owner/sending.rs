@@ -10,13 +10,13 @@ use crate::message::MailboxId;
 impl OwnerDialogue {
     /// Sends the message for which the recording was made. A greeting is no message, and is left as it is.
     pub(super) fn send(&mut self, recording: OwnerRecording) -> OwnerState {
-        let (urgency, privacy) = (recording.urgency, recording.privacy);
+        let OwnerRecording { urgency, privacy, receipt, .. } = recording;
         self.act(match &recording.purpose {
             RecordingPurpose::Introduction { id, to } => {
-                OwnerAction::PassOn { id: *id, to: to.clone(), introduced: recording.exists }
+                OwnerAction::PassOn { id: *id, to: to.clone(), introduced: recording.exists, receipt }
             }
-            RecordingPurpose::Answer(id) => OwnerAction::Answer { id: *id, urgency, privacy },
-            RecordingPurpose::Message { to } => OwnerAction::Compose { to: to.clone(), urgency, privacy },
+            RecordingPurpose::Answer(id) => OwnerAction::Answer { id: *id, urgency, privacy, receipt },
+            RecordingPurpose::Message { to } => OwnerAction::Compose { to: to.clone(), urgency, privacy, receipt },
             RecordingPurpose::Greeting(_) => return OwnerState::Reviewing(recording),
         });
         OwnerState::Awaiting(Awaited::Sending(recording))

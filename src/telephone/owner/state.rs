@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::{GreetingKind, Pin, Place};
 use super::actions::RecordingPurpose;
 use super::messages::{MessageList, Stage, StatusChange};
-use crate::message::{MailboxId, Privacy, Urgency};
+use crate::message::{MailboxId, Privacy, ReceiptChoice, Urgency};
 
 /// The state of the dialogue. The text in a state is the number that was entered so far.
 pub(super) enum OwnerState {
@@ -64,8 +64,9 @@ impl OwnerState {
         Some(match self {
             Self::OwnMailbox(_) | Self::Pin(..) => Place::Login,
             Self::Main => Place::Main,
-            Self::AtMessage(_, Stage::Playing | Stage::Paused) => Place::Playing,
-            Self::AtMessage(_, Stage::Played | Stage::Done) => Place::Played,
+            // A receipt is said, and has no sound that keys could control.
+            Self::AtMessage(messages, Stage::Playing | Stage::Paused) if messages.receipt().is_none() => Place::Playing,
+            Self::AtMessage(..) => Place::Played,
             Self::Addressing(..) | Self::Days(..) | Self::NewPin(..) => Place::Entry,
             Self::Greetings => Place::Greetings,
             Self::OneGreeting(_) => Place::OneGreeting,
@@ -157,11 +158,13 @@ pub(super) struct OwnerRecording {
     pub(super) failures: u32,
     pub(super) urgency: Urgency,
     pub(super) privacy: Privacy,
+    pub(super) receipt: ReceiptChoice,
 }
 
 impl OwnerRecording {
     pub(super) fn new(purpose: RecordingPurpose, then: Return) -> Self {
-        Self { purpose, then, exists: false, failures: 0, urgency: Urgency::Normal, privacy: Privacy::Normal }
+        let (urgency, privacy, receipt) = (Urgency::Normal, Privacy::Normal, ReceiptChoice::NotRequested);
+        Self { purpose, then, exists: false, failures: 0, urgency, privacy, receipt }
     }
 
     /// Whether the recording becomes a message, which can be urgent or private.
@@ -170,6 +173,11 @@ impl OwnerRecording {
             RecordingPurpose::Answer(_) | RecordingPurpose::Message { .. } => true,
             RecordingPurpose::Greeting(_) | RecordingPurpose::Introduction { .. } => false,
         }
+    }
+
+    /// Whether the recording is sent, alone or before a message that is passed on, so that a receipt can be requested.
+    pub(super) fn is_sent(&self) -> bool {
+        self.is_message() || matches!(self.purpose, RecordingPurpose::Introduction { .. })
     }
 
     /// Whether the owner may leave the recording out.

@@ -160,6 +160,7 @@ fn own_file(function: Function) -> File {
         Function::RecordAgain => "voicemail/to-record-again",
         Function::Urgent => "voicemail/to-urgent",
         Function::Private => "voicemail/to-private",
+        Function::RequestReceipt => "voicemail/to-request-receipt",
         Function::NewMessages => "voicemail/to-new-messages",
         Function::OldMessages => "voicemail/to-old-messages",
         Function::RemovedMessages => "voicemail/to-removed-messages",

@@ -8,7 +8,7 @@ use super::menu;
 use super::phrase::{Phrase, Word};
 use super::sentences::{prompts, sentence};
 use crate::greeting::GreetingKind;
-use crate::message::{Caller, MailboxId, RelativeDay, Stamp};
+use crate::message::{Caller, Disposition, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Prompt, RecordingKind};
 
 /// Returns the phrases of a prompt, in order; none for a sound.
@@ -41,6 +41,18 @@ pub(super) fn phrases(prompt: &Prompt, names: &Names, grammar: &dyn Grammar) -> 
             }
         }
         Prompt::ReceivedAt { stamp, day } => needed(vec![[vec!["vm-received"], moment(stamp, *day, grammar)].concat()]),
+        Prompt::Receipt { disposition, mailbox, recorded, recorded_day, at, at_day } => {
+            let message = [
+                after("voicemail/your-message-to", name(mailbox, names)),
+                Phrase::words(moment(recorded, *recorded_day, grammar)),
+            ];
+            let outcome = Phrase::words([vec![receipt(*disposition)], moment(at, *at_day, grammar)].concat());
+            // A pack without our files says from whom the receipt is, and when it came.
+            let sender = Caller::new(mailbox.as_str().parse().ok(), None);
+            let from = from(&sender).into_iter().filter_map(|phrase| phrase.choices.into_iter().next()).flatten().collect();
+            let received = Phrase::words([vec!["vm-received"], moment(at, *at_day, grammar)].concat());
+            vec![Phrase::needed([[message.concat(), outcome].concat(), [from, received].concat()])]
+        }
         Prompt::From(caller) => from(caller),
         Prompt::Length(length) => needed(vec![[vec!["vm-duration"], grammar.duration(*length)].concat()]),
         Prompt::Name(mailbox) | Prompt::Addressee(mailbox) => vec![Phrase::needed([name(mailbox, names)])],
@@ -74,6 +86,14 @@ pub(super) fn samples() -> Vec<Prompt> {
     let noon = Stamp::new("2026-01-01T12:30:00Z".parse().expect("this is a moment"), chrono_tz::UTC);
     let day = RelativeDay::Date(noon.local().date_naive());
     let number = "+15551234".parse().ok();
+    let receipt = |disposition| Prompt::Receipt {
+        disposition,
+        mailbox: mailbox.clone(),
+        recorded: noon,
+        recorded_day: day,
+        at: noon,
+        at_day: day,
+    };
     let with_values = [
         Prompt::LockedOut(Duration::from_secs(125)),
         Prompt::MessageCounts { new: 21, urgent: 1, old: 1 },
@@ -89,14 +109,24 @@ pub(super) fn samples() -> Vec<Prompt> {
         Prompt::NotSentTo(mailbox.clone()),
         Prompt::GreetingUntil(noon),
         Prompt::DefaultGreeting { mailbox: mailbox.clone(), busy: false },
-        Prompt::DefaultGreeting { mailbox, busy: true },
+        Prompt::DefaultGreeting { mailbox: mailbox.clone(), busy: true },
     ];
-    prompts().into_iter().chain(with_values).chain(RECORDINGS.map(Prompt::RecordNow)).collect()
+    let receipts = Disposition::ALL.map(receipt);
+    prompts().into_iter().chain(with_values).chain(receipts).chain(RECORDINGS.map(Prompt::RecordNow)).collect()
 }
 
 /// Says a day and a time of day.
 fn moment(stamp: &Stamp, day: RelativeDay, grammar: &dyn Grammar) -> Vec<File> {
     [grammar.day(day), grammar.clock(stamp.local().time())].concat()
+}
+
+/// Our own file for what became of a message.
+fn receipt(disposition: Disposition) -> File {
+    match disposition {
+        Disposition::Played => "voicemail/was-heard",
+        Disposition::RemovedUnheard => "voicemail/was-removed-unheard",
+        Disposition::Expired => "voicemail/was-never-heard",
+    }
 }
 
 /// Says who has called. A caller of whom only the name is known is not said: a pack has no words for it.
@@ -167,6 +197,10 @@ const OTHERS: &[File] = &[
     "voicemail/members",
     "voicemail/not-sent-to",
     "voicemail/greeting-until",
+    "voicemail/your-message-to",
+    "voicemail/was-heard",
+    "voicemail/was-removed-unheard",
+    "voicemail/was-never-heard",
     "vm-incorrect",
     "please-try-call-later",
     "vm-first",

@@ -84,11 +84,13 @@ sentences! {
         MarkedNotUrgent: "marked-not-urgent", ["vm-marked-nonurgent"];
         MarkedPrivate: "marked-private";
         MarkedNotPrivate: "marked-not-private";
+        ReceiptRequested: "receipt-requested";
+        ReceiptNotRequested: "receipt-not-requested";
         NotUnderstood: "not-understood", ["vm-sorry"];
         Goodbye: "goodbye", ["vm-goodbye"];
     }
     others: Prompt::LockedOut(_) | Prompt::MessageCounts { .. } | Prompt::NoMessages | Prompt::MessageNumber { .. }
-        | Prompt::ReceivedAt { .. } | Prompt::From(_) | Prompt::Length(_) | Prompt::Name(_) | Prompt::Addressee(_)
+        | Prompt::ReceivedAt { .. } | Prompt::Receipt { .. } | Prompt::From(_) | Prompt::Length(_) | Prompt::Name(_) | Prompt::Addressee(_)
         | Prompt::AddresseeList { .. } | Prompt::NotSentTo(_) | Prompt::RecordNow(_) | Prompt::Menu(_) | Prompt::GreetingUntil(_)
         | Prompt::DefaultGreeting { .. } | Prompt::Greeting(_) | Prompt::Play(_) | Prompt::PlayRecording | Prompt::Tone
         | Prompt::LimitWarning

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::super::text;
 use super::*;
 use crate::audio::{Format, Wav};
-use crate::message::{AudioType, Caller, CallerName, MailboxId, RelativeDay, Stamp};
+use crate::message::{AudioType, Caller, CallerName, Disposition, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Function, Place, RecordingKind};
 
 fn english() -> Language {
@@ -90,6 +90,18 @@ fn prompts_are_said_with_the_files_of_asterisk() {
         ),
         (Prompt::DefaultGreeting { mailbox: "sales".parse().unwrap(), busy: false }, "vm-nobodyavail vm-intro"),
         (Prompt::RecordNow(RecordingKind::Introduction), "vm-record-prepend"),
+        (
+            Prompt::Receipt {
+                disposition: Disposition::Played,
+                mailbox: "2042".parse().unwrap(),
+                recorded: night,
+                recorded_day: RelativeDay::Yesterday,
+                at: night,
+                at_day: RelativeDay::Today,
+            },
+            "vm-from-phonenumber digits/2 digits/0 digits/4 digits/2 \
+             vm-received digits/today digits/at digits/12 digits/oh digits/5 digits/a-m",
+        ),
         (Prompt::CannotPassOn, ""),
         (Prompt::GreetingUntil(night), ""),
     ] {
@@ -282,6 +294,8 @@ async fn asterisks_packs_say_all_but_what_is_listed_here() {
         "max-length-reached",
         "marked-private",
         "marked-not-private",
+        "receipt-requested",
+        "receipt-not-requested",
         "not-sent-to",
         "greeting-until",
     ];
@@ -342,6 +356,14 @@ fn any_prompt() -> impl Strategy<Value = Prompt> {
         any_stamp().prop_map(Prompt::GreetingUntil),
         any_mailbox().prop_map(Prompt::Name),
         any_mailbox().prop_map(Prompt::NotSentTo),
+        (any_mailbox(), any_stamp(), any_stamp(), any_stamp()).prop_map(move |(mailbox, recorded, at, now)| Prompt::Receipt {
+            disposition: Disposition::RemovedUnheard,
+            mailbox,
+            recorded,
+            recorded_day: day(recorded, now),
+            at,
+            at_day: day(at, now),
+        }),
         (any_mailbox(), any::<bool>()).prop_map(|(mailbox, busy)| Prompt::DefaultGreeting { mailbox, busy }),
         (any_mailbox(), any::<usize>()).prop_map(|(list, members)| Prompt::AddresseeList { list, members }),
         ("\\+?[0-9]{1,15}", "\\PC{0,60}").prop_map(|(number, name)| {

@@ -30,6 +30,7 @@ fn purpose(function: Function, place: Place) -> &'static str {
         Function::RecordAgain => "To record again",
         Function::Urgent => "To mark the message as urgent or not urgent",
         Function::Private => "To mark the message as private or not private",
+        Function::RequestReceipt => "To request a receipt when the message is heard, or no receipt",
         Function::NewMessages => "For new messages",
         Function::OldMessages => "For old messages",
         Function::RemovedMessages => "For removed messages",

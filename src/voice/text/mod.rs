@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{Datelike as _, NaiveDate};
 
 use self::functions::{kind_of_greeting, menu};
-use crate::message::{Caller, MailboxId, RelativeDay, Stamp};
+use crate::message::{Caller, Disposition, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Prompt, RecordingKind};
 
 /// Returns the prompt in plain English, for a program that speaks text; an empty text for a sound, such as the tone or a message.
@@ -41,6 +41,11 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::MessageCounts { new, urgent, old } => return counts(*new, *urgent, *old),
         Prompt::MessageNumber { number, of } => return format!("Message {number} of {of}."),
         Prompt::ReceivedAt { stamp, day } => return format!("Received {} at {}.", day_name(*day), time(stamp)),
+        Prompt::Receipt { disposition, mailbox, recorded, recorded_day, at, at_day } => {
+            let recorded = format!("{} at {}", day_name(*recorded_day), time(recorded));
+            let at = format!("{} at {}", day_name(*at_day), time(at));
+            return format!("Your message to {}, recorded {recorded}, {} {at}.", name(mailbox), outcome(*disposition));
+        }
         Prompt::Length(length) => return format!("It lasts {}.", duration(*length)),
         Prompt::Name(mailbox) | Prompt::Addressee(mailbox) => return format!("{}.", name(mailbox)),
         Prompt::AddresseeList { list, members } => {
@@ -107,6 +112,8 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::MarkedNotUrgent => "The message is no longer marked as urgent.",
         Prompt::MarkedPrivate => "The message is marked as private.",
         Prompt::MarkedNotPrivate => "The message is no longer marked as private.",
+        Prompt::ReceiptRequested => "You get a receipt when the message is heard.",
+        Prompt::ReceiptNotRequested => "You get no receipt for the message.",
         Prompt::NotUnderstood => "This key has no meaning here.",
         Prompt::Goodbye => "Goodbye.",
         Prompt::Play(_) => "[message]",
@@ -169,6 +176,14 @@ fn recording(kind: RecordingKind) -> String {
         RecordingKind::Greeting(kind) => format!("your {}", kind_of_greeting(kind)),
         RecordingKind::Introduction => "an introduction".to_owned(),
         RecordingKind::Answer => "your answer".to_owned(),
+    }
+}
+
+fn outcome(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Played => "was heard",
+        Disposition::RemovedUnheard => "was removed unheard",
+        Disposition::Expired => "was never heard, and was removed because of its age",
     }
 }
 

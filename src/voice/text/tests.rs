@@ -26,6 +26,17 @@ fn values_are_said_in_plain_english() {
             "Received on Thursday, 1 January 2026 at 00:05.",
         ),
         (Prompt::ReceivedAt { stamp: night, day: RelativeDay::Weekday(chrono::Weekday::Sun) }, "Received on Sunday at 00:05."),
+        (
+            Prompt::Receipt {
+                disposition: Disposition::RemovedUnheard,
+                mailbox: mailbox.clone(),
+                recorded: night,
+                recorded_day: RelativeDay::Yesterday,
+                at: night,
+                at_day: RelativeDay::Today,
+            },
+            "Your message to 2 0 4 1, recorded yesterday at 00:05, was removed unheard today at 00:05.",
+        ),
         (Prompt::GreetingUntil(stamp("2026-03-25T22:59:00Z")), "The greeting is used until Wednesday, 25 March 2026 at 23:59."),
         (Prompt::Length(Duration::from_millis(61_900)), "It lasts 1 minute and 1 second."),
         (Prompt::Length(Duration::from_millis(900)), "It lasts 0 seconds."),

@@ -12,7 +12,7 @@ impl KeyMap {
     ///
     /// These differ from Asterisk, because it has no such function, or one key for two functions:
     ///
-    /// - the review has `5` private;
+    /// - the review has `5` private, and an owner's `6` receipt;
     /// - the main menu has `1` new and `2` old messages in place of a choice of folders, and `4` removed messages;
     /// - `37` restores a removed message, where Asterisk has `7` again; `90` and `91` keep it as a new or an old one, which are
     ///   Asterisk's `9` and the number of the folder;
@@ -114,6 +114,7 @@ const TABLE: &Table = &[
             (Function::RecordAgain, "3"),
             (Function::Urgent, "4"),
             (Function::Private, "5"),
+            (Function::RequestReceipt, "6"),
             (Function::Discard, "*"),
             (Function::Help, "0"),
         ],

@@ -12,7 +12,7 @@ impl KeyMap {
     ///
     /// These differ from the original, because it has no such function, or the key is not certain:
     ///
-    /// - a caller's review has `4` urgent and `5` private;
+    /// - a caller's review has `4` urgent and `5` private, and an owner's `6` receipt too;
     /// - the main menu has `2` new messages only, `8` old and `9` removed ones;
     /// - `*5` alone plays a message from its start, because `2` is the beginning of `23`; `*8` is the normal speed;
     /// - `10`, `11` and `12` call back, answer and pass on;
@@ -112,6 +112,7 @@ const TABLE: &Table = &[
             (Function::RecordAgain, "1"),
             (Function::Urgent, "4"),
             (Function::Private, "5"),
+            (Function::RequestReceipt, "6"),
             (Function::Discard, "*3"),
             (Function::Help, "*4"),
         ],

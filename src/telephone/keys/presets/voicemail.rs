@@ -20,7 +20,7 @@ impl KeyMap {
     /// | playing | `1` from start, `7` rewind, `8` pause, `9` forward, `54` slower, `55` normal speed, `56` faster |
     /// | played | `1` again, `2` keep, `3` remove, `4` previous, `5` envelope, `6` or `#` next, `72` keep as new, `73` restore, `79` call back, `8` pass on, `9` answer, `*` back |
     /// | greetings | `1` normal, `2` busy, `3` temporary; then `1` hear, `2` record, `3` remove; `*` back |
-    /// | own recording | `#` end; then `1` or `#` accept, `2` hear, `3` record again, `4` urgent, `5` private, `*` discard |
+    /// | own recording | `#` end; then `1` or `#` accept, `2` hear, `3` record again, `4` urgent, `5` private, `6` receipt, `*` discard |
     /// | entry | `#` end, `*` cancel |
     ///
     /// `0` says the menu to owners, everywhere but where digits are entered or recorded.
@@ -122,6 +122,7 @@ const TABLE: &Table = &[
             (Function::RecordAgain, "3"),
             (Function::Urgent, "4"),
             (Function::Private, "5"),
+            (Function::RequestReceipt, "6"),
             (Function::Discard, "*"),
             (Function::Help, "0"),
         ],

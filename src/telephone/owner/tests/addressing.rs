@@ -35,7 +35,12 @@ fn composed(numbers: &[&str]) -> OwnerDialogue {
 }
 
 fn compose(numbers: &[&str]) -> OwnerAction {
-    OwnerAction::Compose { to: mailboxes(numbers), urgency: Urgency::Normal, privacy: Privacy::Normal }
+    OwnerAction::Compose {
+        to: mailboxes(numbers),
+        urgency: Urgency::Normal,
+        privacy: Privacy::Normal,
+        receipt: ReceiptChoice::NotRequested,
+    }
 }
 
 #[test]
@@ -50,14 +55,18 @@ fn a_message_is_passed_on_with_an_introduction() {
     let purpose = RecordingPurpose::Introduction { id: id(1), to: to.clone() };
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(purpose)]);
     assert_eq!(press(&mut call, "#"), [OwnerAction::StopRecording]);
-    assert_eq!(after(&mut call, recorded(5)), [say(&[review()])]);
-    assert_eq!(press(&mut call, "1"), [OwnerAction::PassOn { id: id(1), to, introduced: true }]);
+    assert_eq!(after(&mut call, recorded(5)), [say(&[introduction_review()])]);
+    assert_eq!(
+        press(&mut call, "1"),
+        [OwnerAction::PassOn { id: id(1), to, introduced: true, receipt: ReceiptChoice::NotRequested }]
+    );
     assert_eq!(after(&mut call, SENT), [say(&[Prompt::Sent, message_menu(&[])])]);
 }
 
 #[test]
 fn an_introduction_is_left_out_by_a_key_or_by_silence() {
-    let passed = OwnerAction::PassOn { id: id(1), to: mailboxes(&["2042"]), introduced: false };
+    let passed =
+        OwnerAction::PassOn { id: id(1), to: mailboxes(&["2042"]), introduced: false, receipt: ReceiptChoice::NotRequested };
     let announced = || {
         let mut call = heard(vec![new(1)]);
         press(&mut call, "82042#");
@@ -164,7 +173,10 @@ fn a_message_can_be_urgent_and_private() {
         assert_eq!(press(&mut call, key), [say(&[said, message_review()])]);
     }
     let to = mailboxes(&["2042"]);
-    assert_eq!(press(&mut call, "1"), [OwnerAction::Compose { to, urgency: Urgency::Urgent, privacy: Privacy::Private }]);
+    assert_eq!(
+        press(&mut call, "1"),
+        [OwnerAction::Compose { to, urgency: Urgency::Urgent, privacy: Privacy::Private, receipt: ReceiptChoice::NotRequested }]
+    );
 }
 
 #[test]
@@ -207,7 +219,12 @@ fn an_answer_is_recorded_heard_and_sent() {
     after(&mut call, recorded(3));
     assert_eq!(press(&mut call, "2"), [say(&[Prompt::PlayRecording, message_review()])]);
     press(&mut call, "5");
-    let answer = OwnerAction::Answer { id: id(1), urgency: Urgency::Normal, privacy: Privacy::Private };
+    let answer = OwnerAction::Answer {
+        id: id(1),
+        urgency: Urgency::Normal,
+        privacy: Privacy::Private,
+        receipt: ReceiptChoice::NotRequested,
+    };
     assert_eq!(press(&mut call, "1"), [answer]);
     assert_eq!(after(&mut call, SENT), [say(&[Prompt::Sent, message_menu(&[])])]);
 }
@@ -233,11 +250,13 @@ fn a_message_passed_on_without_words_is_tried_again() {
     press(&mut call, "82042#");
     after(&mut call, found("2042"));
     press(&mut call, "##");
-    let without = menu(Place::OwnerReview, &[Function::Accept, Function::RecordAgain, Function::Discard]);
+    let without =
+        menu(Place::OwnerReview, &[Function::Accept, Function::RecordAgain, Function::RequestReceipt, Function::Discard]);
     let failed = after(&mut call, OwnerEvent::Sent(SendOutcome::Failed));
     assert_eq!(failed, [say(&[Prompt::NotSent, without.clone()])]);
     assert_eq!(press(&mut call, "2"), [say(&[Prompt::NotAvailable, without])], "there is nothing to hear");
-    let passed = OwnerAction::PassOn { id: id(1), to: mailboxes(&["2042"]), introduced: false };
+    let passed =
+        OwnerAction::PassOn { id: id(1), to: mailboxes(&["2042"]), introduced: false, receipt: ReceiptChoice::NotRequested };
     assert_eq!(press(&mut call, "1"), [passed]);
     after(&mut call, OwnerEvent::Sent(SendOutcome::Failed));
     assert_eq!(press(&mut call, "*"), [say(&[message_menu(&[])])], "nothing is discarded");

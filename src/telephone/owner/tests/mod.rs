@@ -9,6 +9,7 @@ mod messages;
 mod new_pin;
 mod playback;
 mod random;
+mod receipts;
 mod recordings;
 mod silence;
 
@@ -18,7 +19,8 @@ use super::super::{Function, GreetingKind, PinVerdict, Place, Recorded, Recordin
 use super::messages::PAGE;
 use super::*;
 use crate::message::{
-    Caller, ClockQuality, ClockSource, Head, MessageId, Privacy, RecordedAt, RelativeDay, Stamp, Status, Urgency,
+    Caller, ClockQuality, ClockSource, Disposition, Head, MessageId, MessageKind, Privacy, ReceiptChoice, ReceiptReport,
+    RecordedAt, RelativeDay, Stamp, Status, Urgency,
 };
 use crate::store::{Entry, Order, Page, Query};
 
@@ -40,6 +42,14 @@ fn entry(n: u8, urgency: Urgency, privacy: Privacy, status: Status) -> Entry {
 
 fn new(n: u8) -> Entry {
     entry(n, Urgency::Normal, Privacy::Normal, Status::New)
+}
+
+/// A new receipt of 2042 about a message that was recorded two days ago.
+fn receipt(n: u8, disposition: Disposition) -> Entry {
+    let Entry { mut head, status } = new(n);
+    let report = ReceiptReport::new(disposition, mailbox("2042"), id(99), now() - chrono::TimeDelta::days(2));
+    head.kind = MessageKind::Receipt(report);
+    Entry { head, status }
 }
 
 /// A new message from a caller whose number is not known.
@@ -135,15 +145,28 @@ fn removed_menu() -> Prompt {
     menu(Place::Played, &functions)
 }
 
-/// The review of a greeting or an introduction.
+/// The review of a greeting.
 fn review() -> Prompt {
     menu(Place::OwnerReview, &[Function::Accept, Function::Hear, Function::RecordAgain, Function::Discard])
 }
 
+/// The review of an introduction.
+fn introduction_review() -> Prompt {
+    let functions = [Function::Accept, Function::Hear, Function::RecordAgain, Function::RequestReceipt, Function::Discard];
+    menu(Place::OwnerReview, &functions)
+}
+
 /// The review of an answer or a message of the owner's own.
 fn message_review() -> Prompt {
-    let functions =
-        [Function::Accept, Function::Hear, Function::RecordAgain, Function::Urgent, Function::Private, Function::Discard];
+    let functions = [
+        Function::Accept,
+        Function::Hear,
+        Function::RecordAgain,
+        Function::Urgent,
+        Function::Private,
+        Function::RequestReceipt,
+        Function::Discard,
+    ];
     menu(Place::OwnerReview, &functions)
 }
 

@@ -31,11 +31,14 @@ fn outcomes() -> impl Strategy<Value = SendOutcome> {
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let privacy = prop_oneof![3 => Just(Privacy::Normal), 1 => Just(Privacy::Private)];
     let status = prop_oneof![3 => Just(Status::New), 1 => Just(Status::Old), 1 => Just(Status::Removed)];
-    let entries = (1..9_u8, privacy, status, any::<bool>()).prop_map(|(n, privacy, status, has_number)| {
-        let number = has_number.then(|| "2042".parse().unwrap());
-        let entry = entry(n, Urgency::Normal, privacy, status);
-        Entry { head: Head { caller: Caller::new(number, None), ..entry.head }, ..entry }
-    });
+    let receipts = prop_oneof![3 => Just(None), 1 => (0..3_usize).prop_map(|n| Some(Disposition::ALL[n]))];
+    let entries =
+        (1..9_u8, privacy, status, any::<bool>(), receipts).prop_map(|(n, privacy, status, has_number, disposition)| {
+            let number = has_number.then(|| "2042".parse().unwrap());
+            let kind = disposition.map_or(MessageKind::Voice, |disposition| receipt(n, disposition).head.kind);
+            let entry = entry(n, Urgency::Normal, privacy, status);
+            Entry { head: Head { caller: Caller::new(number, None), kind, ..entry.head }, ..entry }
+        });
     vec(entries, 0..4)
 }
 

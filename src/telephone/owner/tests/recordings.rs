@@ -73,7 +73,12 @@ fn a_recording_that_cannot_be_played_can_still_be_sent() {
     let mut call = reviewing();
     press(&mut call, "2");
     assert_eq!(after(&mut call, OwnerEvent::NotPlayed), [say(&[Prompt::NotAvailable, message_review()])]);
-    let answer = OwnerAction::Answer { id: id(1), urgency: Urgency::Normal, privacy: Privacy::Normal };
+    let answer = OwnerAction::Answer {
+        id: id(1),
+        urgency: Urgency::Normal,
+        privacy: Privacy::Normal,
+        receipt: ReceiptChoice::NotRequested,
+    };
     assert_eq!(press(&mut call, "1"), [answer]);
 }
 
