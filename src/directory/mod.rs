@@ -4,6 +4,7 @@ mod error;
 mod fixed;
 mod group;
 mod private_lists;
+mod retention;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use self::private_lists::ListFolder;
 pub use self::private_lists::{
     InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
 };
+pub use self::retention::Retention;
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -126,6 +128,8 @@ pub struct Owner {
     pub recording: RecordingLimits,
     /// How much the mailbox may hold. The limits of the store for every mailbox apply, too.
     pub holding: MailboxLimits,
+    /// How long the messages of the mailbox stay. Each time that is `None` is that of the store.
+    pub retention: Retention,
     /// The mail address of the owner, to which rules send mails that name no other.
     pub email: Option<MailAddress>,
     /// The rules for messages that arrive, unless a [`RuleStore`](crate::rules::RuleStore) has others of the owner.
@@ -144,6 +148,7 @@ impl Owner {
             language: None,
             recording: RecordingLimits::default(),
             holding: MailboxLimits::default(),
+            retention: Retention::default(),
             email: None,
             rules: ArrivalRules::default(),
             may_change_rules: false,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono_tz::Tz;
 
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
-use crate::directory::MailboxLimits;
+use crate::directory::{MailboxLimits, Retention};
 use crate::message::{Language, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -79,6 +79,8 @@ pub struct SiteBuilder {
     pub(super) mailboxes: Vec<Mailbox>,
     /// The limits of each mailbox that has none itself.
     pub(super) holding: MailboxLimits,
+    /// How long the messages of each mailbox stay that has no such times itself.
+    pub(super) retention: Retention,
     /// The rules of each mailbox that has none itself.
     pub(super) rules: ArrivalRules,
     pub(super) owners_change_rules: bool,
@@ -117,6 +119,7 @@ impl SiteBuilder {
             backup_node: Setting::Missing,
             mailboxes: Vec::new(),
             holding: MailboxLimits::default(),
+            retention: Retention::default(),
             rules: ArrivalRules::default(),
             owners_change_rules: false,
             faults: Vec::new(),
@@ -197,6 +200,12 @@ impl SiteBuilder {
         self
     }
 
+    /// Sets how long the messages of each mailbox of the PBX stay that has no such time itself. The default is the retention of the store.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
     /// Sets the rules of each mailbox of the PBX that has none of its own: which mail is sent when a message arrives. The default is none.
     pub fn rules(mut self, rules: ArrivalRules) -> Self {
         self.rules = rules;
@@ -214,7 +223,10 @@ impl SiteBuilder {
         let PbxName::Id(id) = self.name else { return None };
         let Setting::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
         let trunk_groups = self.trunk_groups.into_iter();
-        let with_limits = |mailbox: Mailbox| Mailbox { holding: mailbox.holding.or(self.holding), ..mailbox };
+        let with_limits = |mailbox: Mailbox| {
+            let (holding, retention) = (mailbox.holding.or(self.holding), mailbox.retention.or(self.retention));
+            Mailbox { holding, retention, ..mailbox }
+        };
         Some(Site {
             id,
             voicemail: self.voicemail.value()?,

@@ -1,5 +1,6 @@
 //! The checks of a description: one small function for each rule, named after it.
 
+mod limits;
 mod lists;
 mod shared;
 
@@ -49,12 +50,12 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     backup_node_is_of_a_fallback,
     ports_are_given_where_it_records,
     ports_are_not_given_on_centralized_voicemail,
-    limits_are_in_order,
+    limits::limits_are_in_order,
     trunk_groups_have_names,
     no_other_pbx_is_the_fallback,
     hosts_are_of_the_central_node,
     hosts_are_unique,
-    mailboxes_can_hold_something,
+    limits::mailboxes_can_hold_something,
     engine_is_of_the_central_node,
     backup_node_serves_an_engine,
     rules_have_addresses,
@@ -62,6 +63,7 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     shared::shared_mailboxes_have_members,
     shared::shared_mailboxes_are_not_nested,
     shared::groups_make_no_copies,
+    limits::messages_stay_for_some_time,
 ];
 
 fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {
@@ -219,19 +221,6 @@ fn ports_are_not_given_on_centralized_voicemail(pbx: &PbxContext<'_>, found: &mu
     }
 }
 
-fn limits_are_in_order(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
-    for mailbox in &pbx.site.mailboxes {
-        let limits = mailbox.recording;
-        if limits.min > limits.max || limits.max.as_secs() == 0 {
-            found.push(Rule::LimitsCrossed {
-                number: mailbox.number.clone(),
-                min_seconds: limits.min.as_secs(),
-                max_seconds: limits.max.as_secs(),
-            });
-        }
-    }
-}
-
 fn trunk_groups_have_names(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let nameless = |name: &str| name.is_empty() || name.chars().count() > 63 || name.chars().any(char::is_control);
     let names = pbx.site.trunk_groups.keys().filter(|name| nameless(name));
@@ -261,19 +250,6 @@ fn hosts_are_unique(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     hosts.sort_unstable();
     let repeated = hosts.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
     found.extend(repeated.map(|same| Rule::DuplicateHost { host: same[0].clone() }));
-}
-
-fn mailboxes_can_hold_something(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
-    let of_mailboxes = pbx.site.mailboxes.iter().map(|mailbox| (Some(&mailbox.number), mailbox.holding));
-    for (number, holding) in std::iter::once((None, pbx.site.holding)).chain(of_mailboxes) {
-        let zeros = [
-            ("messages", holding.messages == Some(0)),
-            ("minutes", holding.length.is_some_and(|length| length.is_zero())),
-            ("bytes", holding.bytes == Some(0)),
-        ];
-        let zeros = zeros.into_iter().filter(|(_, is_zero)| *is_zero);
-        found.extend(zeros.map(|(limit, _)| Rule::HoldsNothing { number: number.cloned(), limit }));
-    }
 }
 
 fn engine_is_of_the_central_node(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {

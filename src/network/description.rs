@@ -1,8 +1,7 @@
 //! [`NetworkDescription`]: the description of a network in a file.
 
+mod limits;
 mod rules;
-
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -10,7 +9,7 @@ use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
 use super::table_reader::TableReader;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
-use crate::directory::{Group, MailboxLimits, RecordingLimits};
+use crate::directory::Group;
 use crate::message::{Language, MailboxId};
 
 /// The description of a network in a file, in TOML or any other self-describing format of serde.
@@ -40,6 +39,7 @@ use crate::message::{Language, MailboxId};
 ///     ports = 8                                   # recordings at once; not for centralized
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
 ///     holds = { messages = 500, minutes = 240 }   # limits of each of its mailboxes; by default none
+///     retention = { old_days = 90, removed_days = 7 }  # messages stay so long; by default as the store is set
 ///     owner_rules = true                          # owners may change their rules; by default they may not
 ///
 ///     [[pbx.on_arrival]]                          # a rule of each mailbox without rules; by default none
@@ -53,6 +53,7 @@ use crate::message::{Language, MailboxId};
 ///     min_seconds = 2                             # by default 1
 ///     max_seconds = 120                           # by default 300
 ///     holds = { bytes = 50000000 }                # for each key, by default that of the PBX
+///     retention = { new_days = 365 }              # for each key, by default that of the PBX
 ///     email = "anna@voicemail.example"            # to which rules send that have no address
 ///
 ///     [[pbx.mailbox.2001.on_arrival]]             # in place of the PBX's rules; on_arrival = false switches these off
@@ -181,7 +182,8 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.time = time(&mut fields);
     site.is_fallback = fields.boolean("fallback");
     site.backup_node = address(&mut fields, "backup_node");
-    site.holding = holding(&mut fields);
+    site.holding = limits::holding(&mut fields);
+    site.retention = limits::retention(&mut fields);
     site.rules = rules::of_pbx(&mut fields);
     site.owners_change_rules = fields.boolean("owner_rules").value().unwrap_or(false);
     site.mailboxes = mailboxes(&mut fields);
@@ -317,13 +319,14 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     let name = parts.text("name").value();
     let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
     let language = language(&mut parts);
-    let recording = limits(&mut parts);
-    let holding = holding(&mut parts);
+    let recording = limits::recording(&mut parts);
+    let holding = limits::holding(&mut parts);
+    let retention = limits::retention(&mut parts);
     let (email, rules) = rules::of_mailbox(&mut parts);
     let group = group(&mut parts, id.as_ref());
     let copies_to = members(&mut parts, "copies_to").unwrap_or_default();
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, language, recording, holding, email, rules, group, copies_to })
+    id.map(|number| Mailbox { number, name, zone, language, recording, holding, retention, email, rules, group, copies_to })
 }
 
 /// Reads the members of a group, and whether one of them owns a message.
@@ -341,31 +344,6 @@ fn group(parts: &mut TableReader, id: Option<&MailboxId>) -> Option<Group> {
 fn members(parts: &mut TableReader, key: &'static str) -> Option<Vec<MailboxId>> {
     let members = parts.list(key).value()?;
     Some(members.into_iter().filter_map(|value| member(value, key, parts)).collect())
-}
-
-/// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.
-fn limits(parts: &mut TableReader) -> RecordingLimits {
-    let usual = RecordingLimits::default();
-    match (parts.number("min_seconds"), parts.number("max_seconds")) {
-        (Setting::Unreadable, _) | (_, Setting::Unreadable) => usual,
-        (min, max) => RecordingLimits {
-            min: min.value().map_or(usual.min, |seconds| Duration::from_secs(seconds.into())),
-            max: max.value().map_or(usual.max, |seconds| Duration::from_secs(seconds.into())),
-        },
-    }
-}
-
-/// Reads the limits of a mailbox. A limit that is not given or cannot be read is none.
-fn holding(fields: &mut TableReader) -> MailboxLimits {
-    let Setting::Value(table) = fields.table("holds") else { return MailboxLimits::default() };
-    let mut parts = TableReader::new(table, fields.path_of("holds."));
-    let limits = MailboxLimits {
-        messages: parts.number("messages").value().map(|messages| usize::try_from(messages).unwrap_or(usize::MAX)),
-        length: parts.number("minutes").value().map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
-        bytes: parts.large_number("bytes").value(),
-    };
-    fields.end_inner(parts);
-    limits
 }
 
 #[cfg(test)]

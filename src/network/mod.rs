@@ -329,6 +329,7 @@ fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
         language,
         recording: mailbox.recording,
         holding: mailbox.holding,
+        retention: mailbox.retention,
         email: mailbox.email.clone(),
         rules: mailbox.rules.as_ref().unwrap_or(&site.rules).clone(),
         may_change_rules: site.owners_change_rules,

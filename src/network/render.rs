@@ -4,7 +4,7 @@ use std::array;
 use std::collections::BTreeMap;
 
 use super::{DistributionList, Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
-use crate::directory::MailboxLimits;
+use crate::directory::{MailboxLimits, Retention};
 use crate::message::MailboxId;
 use crate::rules::{ArrivalRule, PrivateMessages};
 
@@ -48,12 +48,12 @@ impl Network {
     }
 
     /// Returns a table with a line for each mailbox: its PBX, the zone and the language of its owner, the minimum and maximum length of a
-    /// message in seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
+    /// message in seconds, how much it may hold, and how many days its messages stay. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
-    /// MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS
-    /// 2001     london  Europe/London  en-GB     1 to 300  messages 500, minutes 240
-    /// 2008     tokyo   Asia/Tokyo     -         2 to 120  -
+    /// MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                      DAYS
+    /// 2001     london  Europe/London  en-GB     1 to 300  messages 500, minutes 240  old 90, removed 7
+    /// 2008     tokyo   Asia/Tokyo     -         2 to 120  -                          -
     /// ```
     pub fn to_mailbox_table(&self) -> String {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
@@ -163,7 +163,7 @@ fn row(site: &Site) -> [String; 6] {
     ]
 }
 
-fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 6] {
+fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 7] {
     [
         mailbox.number.to_string(),
         site.id().to_string(),
@@ -171,6 +171,7 @@ fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 6] {
         or_dash(mailbox.language.as_ref().or(site.language()).map(ToString::to_string)),
         format!("{} to {}", mailbox.recording.min.as_secs(), mailbox.recording.max.as_secs()),
         or_dash(limits(mailbox.holding)),
+        or_dash(days(mailbox.retention)),
     ]
 }
 
@@ -199,6 +200,16 @@ fn limits(holding: MailboxLimits) -> impl Iterator<Item = String> {
     [messages, length, bytes].into_iter().flatten()
 }
 
+fn days(retention: Retention) -> impl Iterator<Item = String> {
+    let times = [("new", retention.new), ("old", retention.old), ("removed", retention.removed)];
+    times.into_iter().filter_map(|(status, time)| {
+        Some(match time?.as_secs() {
+            seconds if seconds.is_multiple_of(86_400) => format!("{status} {}", seconds / 86_400),
+            seconds => format!("{status} {seconds} s"),
+        })
+    })
+}
+
 fn names(mailboxes: &[MailboxId]) -> String {
     or_dash(mailboxes.iter().map(ToString::to_string))
 }
@@ -225,7 +236,7 @@ fn escaped(text: &str) -> String {
 }
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
-const MAILBOX_HEADINGS: [&str; 6] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS"];
+const MAILBOX_HEADINGS: [&str; 7] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS", "DAYS"];
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
 const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
 const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
@@ -237,7 +248,7 @@ mod tests {
 
     use super::super::samples::{self, CENTRAL_NODE, central, centralized, distributed, id, node};
     use super::super::{Fallback, Licence, LicenceClass, Mailbox};
-    use crate::directory::MailboxLimits;
+    use crate::directory::{MailboxLimits, Retention};
     use crate::rules::{ArrivalRule, ArrivalRules, Content, PrivateMessages};
 
     fn network() -> super::Network {
@@ -274,7 +285,8 @@ himalaya.voicemail.example  -                           -               tokyo, e
     #[test]
     fn the_table_of_mailboxes_has_languages_and_limits() {
         let holding = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(90)), bytes: Some(5) };
-        let limited = Mailbox { holding, ..samples::mailbox("2009") }.with_language("de".parse().unwrap());
+        let retention = Retention::default().old_for(Duration::from_secs(30 * 86_400)).removed_for(Duration::from_secs(60));
+        let limited = Mailbox { holding, retention, ..samples::mailbox("2009") }.with_language("de".parse().unwrap());
         let hours = MailboxLimits { length: Some(Duration::from_secs(7200)), ..MailboxLimits::default() };
         let london = central("london")
             .language("en-GB".parse().unwrap())
@@ -283,10 +295,10 @@ himalaya.voicemail.example  -                           -               tokyo, e
             .mailbox(limited);
         let sites = vec![london, distributed("tokyo").mailbox(samples::mailbox("2008"))];
         let expected = "\
-MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS
-2001     london  Europe/London  en-GB     1 to 300  minutes 120
-2009     london  Europe/London  de        1 to 300  messages 1, seconds 90, bytes 5
-2008     tokyo   Asia/Tokyo     -         1 to 300  -
+MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                            DAYS
+2001     london  Europe/London  en-GB     1 to 300  minutes 120                      -
+2009     london  Europe/London  de        1 to 300  messages 1, seconds 90, bytes 5  old 30, removed 60 s
+2008     tokyo   Asia/Tokyo     -         1 to 300  -                                -
 ";
         assert_eq!(samples::of(sites).unwrap().to_mailbox_table(), expected);
     }

@@ -302,6 +302,17 @@ pub enum Rule {
         /// The mailbox.
         number: MailboxId,
     },
+    /// N58: new and old messages stay for some time.
+    #[error(
+        "new and old messages stay for some time; found {key} = 0 for {}; raise it, or remove it",
+        .number.as_ref().map_or_else(|| "the PBX's mailboxes".to_owned(), ToString::to_string)
+    )]
+    StaysNoTime {
+        /// The mailbox; `None` for the retention of a PBX for all of its mailboxes.
+        number: Option<MailboxId>,
+        /// The key in a description: `new_days` or `old_days`.
+        key: &'static str,
+    },
     /// N31: a description has only known keys.
     #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {

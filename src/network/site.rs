@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
-use crate::directory::{Group, MailboxLimits, RecordingLimits};
+use crate::directory::{Group, MailboxLimits, RecordingLimits, Retention};
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -210,6 +210,9 @@ pub struct Mailbox {
     /// How much the mailbox may hold. Each limit that is `None` is that of the PBX,
     /// [`SiteBuilder::holding`](super::SiteBuilder::holding).
     pub holding: MailboxLimits,
+    /// How long the messages of the mailbox stay. Each time that is `None` is that of the PBX,
+    /// [`SiteBuilder::retention`](super::SiteBuilder::retention), or else of the store.
+    pub retention: Retention,
     /// The mail address of the owner.
     pub email: Option<MailAddress>,
     /// The rules for messages that arrive; `None` for those of the PBX. Empty ones switch those of the PBX off.
@@ -226,8 +229,20 @@ impl Mailbox {
     /// name nor mail address.
     pub fn new(number: MailboxId) -> Self {
         let (recording, holding) = (RecordingLimits::default(), MailboxLimits::default());
-        let (group, copies_to) = (None, Vec::new());
-        Self { number, name: None, zone: None, language: None, recording, holding, email: None, rules: None, group, copies_to }
+        let (retention, group, copies_to) = (Retention::default(), None, Vec::new());
+        Self {
+            number,
+            name: None,
+            zone: None,
+            language: None,
+            recording,
+            holding,
+            retention,
+            email: None,
+            rules: None,
+            group,
+            copies_to,
+        }
     }
 
     /// The same mailbox with an owner of this name.
@@ -258,6 +273,12 @@ impl Mailbox {
     #[must_use]
     pub fn with_holding(self, limits: MailboxLimits) -> Self {
         Self { holding: limits, ..self }
+    }
+
+    /// The same mailbox with messages that stay so long.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// The same mailbox with an owner who has this mail address.

@@ -34,7 +34,7 @@ pub use self::mailbox_state::MailboxState;
 #[cfg(all(feature = "fs", any(test, doc, feature = "conformance")))]
 pub(crate) use self::maildir::read_hostile_name;
 #[cfg(feature = "fs")]
-pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
+pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::migrate::{Compared, FaultReason, Migration, MigrationError, MigrationFault, MigrationReport, Side};
@@ -42,6 +42,7 @@ pub use self::pending::{PendingArrival, PendingArrivals};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
 pub use self::wrapper::StoreWrapper;
+pub use crate::directory::Retention;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// Keeps messages for their owners until they are removed.
@@ -92,6 +93,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   message is marked, and goes when the message is deleted for good, however that happens.
 /// - **Compared.** Where `mark_if` is supported, one of several calls that change the status of a message from the same one answers true.
 /// - **Requested.** The request for a receipt in the head of a message is kept with it, and so is the report of a receipt.
+/// - **Retained.** A message is removed because of its age only when the retention says so that its owner has at that time, or else the store's own.
+///   A message whose owner's retention cannot be found out stays.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.

@@ -1,8 +1,8 @@
 //! [`PostgresStoreBuilder`].
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use voicemail::directory::{Directory, MailboxLimits};
@@ -62,7 +62,8 @@ impl PostgresStoreBuilder {
         Self { holding, ..self }
     }
 
-    /// Sets how long messages stay; without it, until their owners remove and expunge them. Removed messages stay for five minutes at least, so that
+    /// Sets how long messages stay; without it, until their owners remove and expunge them. The times that a directory has for a mailbox come before
+    /// these. Removed messages stay for five minutes at least, so that
     /// a node that removed one unheard can notify its sender. All nodes should have the same retention.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -111,6 +112,7 @@ impl PostgresStoreBuilder {
             directory,
             holding,
             retention,
+            retained_up_to: Mutex::default(),
             max_bytes,
             deduplication_window,
             remembers_arrivals: AtomicBool::new(false),

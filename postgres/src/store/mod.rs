@@ -15,8 +15,8 @@ mod transfer;
 mod values;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -102,6 +102,8 @@ pub struct PostgresStore {
     directory: Option<Arc<dyn Directory>>,
     holding: MailboxLimits,
     retention: Retention,
+    /// The mailbox that the last step of the retention ended with; empty before the first.
+    retained_up_to: Mutex<String>,
     max_bytes: u64,
     deduplication_window: Duration,
     remembers_arrivals: AtomicBool,

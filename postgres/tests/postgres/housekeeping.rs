@@ -49,6 +49,25 @@ async fn old_messages_are_removed_and_then_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_stay_as_long_as_their_owner_wants() {
+    let Some(database) = database().await else { return };
+    voicemail::conformance::store::retained(async |owners| PostgresStore::builder(&database).directory(owners).build()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retention_beyond_what_can_be_counted_is_for_ever() {
+    let Some(database) = database().await else { return };
+    let retention = Retention::default().new_for(Duration::MAX).old_for(Duration::MAX).removed_for(Duration::MAX);
+    let store = PostgresStore::builder(&database).directory(directory()).retention(retention).build();
+    let (number, message) = (mailbox("2041"), recorded_at(&[1], Utc::now() - TimeDelta::days(20)));
+    store.deposit(&number, &Origin::Here, &message).await.unwrap();
+    store.housekeep().await.unwrap();
+    store.remove(&number, message.id()).await.unwrap();
+    store.housekeep().await.unwrap();
+    assert_eq!(store.list(&number).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_forgotten_after_their_time() {
     let Some(database) = database().await else { return };
     let store = PostgresStore::builder(&database).directory(directory()).deduplication_window(10 * DAY).build();

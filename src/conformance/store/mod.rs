@@ -21,6 +21,7 @@ mod moving;
 mod noticed;
 mod receipts;
 mod remembered;
+mod retained;
 mod sharing;
 mod steps;
 mod stored;
@@ -37,6 +38,7 @@ pub use self::moving::{imported_apart, imported_key, imported_once, imported_wit
 pub use self::noticed::noticed;
 pub use self::receipts::{compared, requested};
 pub use self::remembered::remembered;
+pub use self::retained::retained;
 pub use self::sharing::{copied, transferred};
 pub use self::stored::{
     counted, expunged_for_good, found, listed_in_order, marked_alike_twice, paged, refused_by_name, restored,

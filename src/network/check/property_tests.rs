@@ -10,7 +10,7 @@ use super::super::{
     Fallback, Licence, LicenceClass, Mailbox, Network, NetworkBuilder, NodeHost, SiteBuilder, TimeSource, VoicemailType,
 };
 use super::{PbxName, Setting};
-use crate::directory::{MailboxLimits, RecordingLimits};
+use crate::directory::{MailboxLimits, RecordingLimits, Retention};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -106,6 +106,10 @@ const BREAKS: &[(&str, Break)] = &[
     ("N27", |sites, pick| {
         let holding = MailboxLimits { messages: Some(0), ..MailboxLimits::default() };
         at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { holding, ..mailbox("77777") }))
+    }),
+    ("N58", |sites, pick| {
+        let retention = Retention::default().new_for(Duration::ZERO);
+        at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { retention, ..mailbox("77777") }))
     }),
     ("N44", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.engine = Setting::Value("other".parse().unwrap()))),
     ("N45", |sites, pick| {

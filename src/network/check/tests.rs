@@ -8,7 +8,7 @@ use super::super::{
     VoicemailType,
 };
 use super::Setting;
-use crate::directory::{MailboxLimits, RecordingLimits};
+use crate::directory::{MailboxLimits, RecordingLimits, Retention};
 
 /// The faults of the sample network in which `site` replaces the PBX of the same name, or is added.
 fn faults_with(site: SiteBuilder) -> Vec<Fault> {
@@ -294,6 +294,21 @@ fn a_mailbox_can_hold_something_by_its_limits_and_its_pbxs() {
     }
     let least = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(1)), bytes: Some(1) };
     assert_eq!(faults_with(distributed("tokyo").holding(least)), []);
+}
+
+#[test]
+fn messages_stay_for_some_time() {
+    let zeros =
+        [("new_days", Retention::default().new_for(Duration::ZERO)), ("old_days", Retention::default().old_for(Duration::ZERO))];
+    for (key, zero) in zeros {
+        let with = mailbox("2010").with_retention(zero);
+        let number = Some(with.number.clone());
+        assert_eq!(faults_with(distributed("tokyo").mailbox(with)), at("tokyo", Rule::StaysNoTime { number, key }));
+        let rule = Rule::StaysNoTime { number: None, key };
+        assert_eq!(faults_with(distributed("tokyo").retention(zero)), at("tokyo", rule));
+    }
+    let at_once = Retention::default().removed_for(Duration::ZERO);
+    assert_eq!(faults_with(distributed("tokyo").retention(at_once)), []);
 }
 
 #[test]

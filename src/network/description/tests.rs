@@ -1,10 +1,13 @@
 //! The example is read correctly, and everything that is wrong in a description is reported.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::super::samples::{id, node};
 use super::super::{LicenceClass, Role};
 use super::*;
+use crate::directory::{MailboxLimits, Retention};
 use crate::rules::{ArrivalRule, Content, MessageFilter};
 
 const EXAMPLE: &str = include_str!("../../../examples/network.toml");
@@ -106,6 +109,17 @@ fn a_mailbox_has_its_own_limits_and_else_those_of_its_pbx() {
 }
 
 #[test]
+fn messages_stay_as_the_mailbox_says_and_else_as_its_pbx() {
+    let network = example();
+    let days = |days: u64| Duration::from_secs(86_400 * days);
+    let retention = |number: &str| network.owner(&number.parse().unwrap()).unwrap().retention;
+    let of_pbx = Retention::default().old_for(days(90)).removed_for(days(7));
+    assert_eq!(retention("2001"), of_pbx);
+    assert_eq!(retention("2014"), of_pbx.new_for(days(365)).old_for(days(180)));
+    assert!(retention("2008").is_for_ever());
+}
+
+#[test]
 fn an_owner_has_the_language_of_the_mailbox_or_of_the_pbx() {
     let network = example();
     let languages = ["2001", "2002", "2008"].map(|number| network.owner(&number.parse().unwrap()).unwrap().language);
@@ -168,6 +182,11 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("max_seconds = 120", "holds = { minutes = 4294967296 }", "kiritimati N33"),
     ("max_seconds = 120", "holds = { minutes = -1 }", "kiritimati N33"),
     ("max_seconds = 120", "holds = { messages = 0 }", "kiritimati N27"),
+    ("max_seconds = 120", "retention = 30", "kiritimati N33"),
+    ("max_seconds = 120", "retention = { new_weeks = 1 }", "kiritimati N31"),
+    ("max_seconds = 120", "retention = { removed_days = -1 }", "kiritimati N33"),
+    ("max_seconds = 120", "retention = { old_days = 0 }", "kiritimati N58"),
+    ("old_days = 90", "new_days = 0", "london N58"),
     ("messages = 500", "messages = 0", "london N27"),
     ("bytes = 50_000_000", "bytes = 0", "london N27"),
     ("bytes = 50_000_000", "bytes = 1.5", "london N33"),
@@ -265,7 +284,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         text.prop_map(Value::Text),
     ];
     let keys = "([\n\ta]{1,2}|domain|lists|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
-                backup_node|engine|mailbox|2001|min_seconds|max_seconds|holds|members|first_owns|copies_to|messages|minutes|bytes|x)";
+                backup_node|engine|mailbox|2001|min_seconds|max_seconds|holds|members|first_owns|copies_to|messages|minutes|bytes|\
+                retention|new_days|old_days|removed_days|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),

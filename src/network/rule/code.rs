@@ -64,6 +64,7 @@ impl Rule {
             Self::NestedMember { .. } => "N55",
             Self::GroupMakesCopies { .. } => "N56",
             Self::FirstOwnsWithoutMembers { .. } => "N57",
+            Self::StaysNoTime { .. } => "N58",
         }
     }
 }

@@ -12,11 +12,10 @@ use super::bad_entries::BadEntries;
 use super::context::{Limits, StoreContext, failed};
 use super::free_space::FreeSpaceCache;
 use super::pending::Pending;
-use super::retention::Retention;
 use super::shared_record::SharedRecord;
 use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
-use crate::directory::{Directory, MailboxLimits};
+use crate::directory::{Directory, MailboxLimits, Retention};
 use crate::disk::{Disk, OsDisk, SharedFlush, blocking};
 use crate::lock::Lock;
 use crate::store::StoreError;
@@ -94,7 +93,8 @@ impl MaildirStoreBuilder {
         Self { holding, ..self }
     }
 
-    /// Sets how long messages stay; without it, until their owners remove and expunge them.
+    /// Sets how long messages stay; without it, until their owners remove and expunge them. The times that a directory has for a mailbox come before
+    /// these.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }

@@ -10,10 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::bad_entries::BadEntries;
 use super::free_space::FreeSpaceCache;
 use super::pending::Pending;
-use super::retention::Retention;
 use super::shared_record::SharedRecord;
 use crate::clock::Clock;
-use crate::directory::MailboxLimits;
+use crate::directory::{MailboxLimits, Retention};
 use crate::disk::{self, Disk, SharedFlush, Watcher};
 use crate::store::StoreError;
 

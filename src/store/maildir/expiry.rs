@@ -1,4 +1,4 @@
-//! Applies the [`Retention`](super::Retention) to the messages of one [`Mailbox`]. Everything here blocks.
+//! Applies a [`Retention`] to the messages of one [`Mailbox`]. Everything here blocks.
 
 use std::io;
 
@@ -9,14 +9,20 @@ use super::context::StoreContext;
 use super::index::{Index, LocatedMessage};
 use super::mailbox::Mailbox;
 use super::name::FileName;
+use crate::directory::Retention;
 use crate::message::{MessageId, Status, Urgency};
 use crate::store::{Position, StoreError};
 
 impl Mailbox {
     /// Applies the retention to up to `at_most` messages: new and old ones that are too old become removed, and those that were removed
     /// long enough ago are deleted for good. Answers how many messages it changed, and which of them were new.
-    pub(super) fn retain(&self, context: &StoreContext, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
-        let (retention, now) = (context.retention, context.now());
+    pub(super) fn retain(
+        &self,
+        context: &StoreContext,
+        retention: Retention,
+        at_most: usize,
+    ) -> Result<(usize, Vec<MessageId>), StoreError> {
+        let now = context.now();
         let outdated = |index: &Index| {
             let of = |status| {
                 let end = retention.end_of(status, now)?;

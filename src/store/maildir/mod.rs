@@ -9,6 +9,7 @@ mod expiry;
 mod external_changes;
 mod folders;
 mod free_space;
+mod housekeep;
 mod incoming;
 mod index;
 mod mailbox;
@@ -16,7 +17,6 @@ mod name;
 mod parts;
 mod pending;
 mod poll_schedule;
-mod retention;
 mod shared_record;
 mod sharing;
 mod staging;
@@ -38,7 +38,6 @@ use self::incoming::IncomingMail;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
-pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
 use super::{
     Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, Page, PendingArrival, PendingArrivals, Query,
@@ -339,8 +338,14 @@ impl MessageStore for MaildirStore {
 
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
-        let done = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
-        self.blocking(|tree| tree.sweep_transcripts(SWEPT_A_STEP)).await?;
+        let done = self.retain(RETAINED_A_STEP).await?;
+        if let Err(error) = self.blocking(|tree| tree.sweep_transcripts(SWEPT_A_STEP)).await {
+            // Messages that were removed unheard must be answered whatever comes after.
+            if done.mailboxes.is_empty() {
+                return Err(error);
+            }
+            tracing::warn!(error = &error as &dyn std::error::Error, "transcripts without messages have to wait");
+        }
         Ok(Housekeeping { bad_entries: self.tree.context.bad.take(), ..done })
     }
 }

@@ -17,7 +17,7 @@ use super::*;
 use crate::audio::{Format, Wav};
 use crate::clock::ManualClock;
 use crate::conformance;
-use crate::directory::{MailboxLimits, Owner, StaticDirectory};
+use crate::directory::{MailboxLimits, Owner, Retention, StaticDirectory};
 use crate::disk::{Disk, DiskFile, FaultyDisk, FreeSpace, InjectedFault, Operation, OsDisk, PowerCutDisk, Unsynced};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
 use crate::store::DeduplicationKey;
@@ -1047,6 +1047,13 @@ async fn messages_stay_as_long_as_their_status_lets_them() {
 }
 
 #[tokio::test]
+async fn messages_stay_as_long_as_their_owner_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |owners| MaildirStore::builder(folder.path()).directory(owners).open().await.unwrap();
+    conformance::store::retained(open).await;
+}
+
+#[tokio::test]
 async fn retention_of_a_removed_message_starts_at_its_removal() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(SystemTime::now().into()));
@@ -1088,7 +1095,7 @@ async fn a_step_of_housekeeping_is_bounded_and_the_next_one_goes_on() {
     };
     let mut left = vec![old().await];
     while left.last().is_some_and(|left| *left > 0) {
-        store.blocking(|tree| tree.retain(4)).await.unwrap();
+        store.retain(4).await.unwrap();
         left.push(old().await);
         assert!(left.len() < 20, "{left:?}");
     }

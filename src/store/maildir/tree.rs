@@ -11,10 +11,11 @@ use super::context::{StoreContext, failed, not_taken};
 use super::external_changes::ExternalChanges;
 use super::mailbox::Mailbox;
 use super::staging;
+use crate::directory::Retention;
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
-use crate::message::MailboxId;
-use crate::store::{Housekeeping, PendingArrival, StoreError};
+use crate::message::{MailboxId, MessageId};
+use crate::store::{PendingArrival, StoreError};
 
 /// The tree of one store.
 #[derive(Debug)]
@@ -167,44 +168,28 @@ impl Tree {
         Ok(forgotten)
     }
 
-    /// Applies the retention to messages that are too old, beginning at the mailbox where the last call ended; answers the changes.
-    ///
-    /// Each mailbox that it looks at counts as one of `at_most`, and so does each message that it changes.
-    pub(super) fn retain(&self, at_most: usize) -> Result<Housekeeping, StoreError> {
-        let mut done = Housekeeping::default();
-        if self.context.retention.is_for_ever() {
-            return Ok(done);
-        }
-        let position = || self.retained_up_to.lock();
-        let from = position().take();
-        let names = self.context.disk.list(&self.context.root.join("mail")).map_err(failed)?;
+    /// The mailboxes that have folders, in order.
+    pub(super) fn mailbox_ids(&self) -> io::Result<Vec<MailboxId>> {
+        let names = self.context.disk.list(&self.context.root.join("mail"))?;
         let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
         ids.sort_unstable();
-        let mut left = at_most;
-        for id in ids.into_iter().filter(|id| from.as_ref().is_none_or(|from| id >= from)) {
-            if left == 0 {
-                *position() = Some(id);
-                return Ok(done);
-            }
-            left -= 1;
-            let folder = self.context.root.join("mail").join(id.as_str());
-            let retained = match self.mailbox(&id, IfMissing::Refuse) {
-                // An operator has removed it in between.
-                Err(StoreError::NoSuchMailbox(_)) => Ok((0, Vec::new())),
-                mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.context, left)),
-            };
-            let (taken, expired) = self.unless_bad(&folder, retained)?.unwrap_or_default();
-            left -= taken.min(left);
-            done.expired.extend(expired.into_iter().map(|message| (id.clone(), message)));
-            if taken > 0 {
-                done.mailboxes.push(id.clone());
-            }
-            if left == 0 {
-                *position() = Some(id);
-                return Ok(done);
-            }
-        }
-        Ok(done)
+        Ok(ids)
+    }
+
+    /// Applies `retention` to up to `at_most` messages of a mailbox; answers how many it changed, and which of them were new.
+    pub(super) fn retain(
+        &self,
+        id: &MailboxId,
+        retention: Retention,
+        at_most: usize,
+    ) -> Result<(usize, Vec<MessageId>), StoreError> {
+        let folder = self.context.root.join("mail").join(id.as_str());
+        let retained = match self.mailbox(id, IfMissing::Refuse) {
+            // An operator has removed it in between.
+            Err(StoreError::NoSuchMailbox(_)) => Ok((0, Vec::new())),
+            mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.context, retention, at_most)),
+        };
+        Ok(self.unless_bad(&folder, retained)?.unwrap_or_default())
     }
 
     /// Takes up to `most` arrivals that no node has settled, and holds them. Those whose messages are gone are forgotten.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(any(feature = "fs", feature = "memory"))]
 use chrono::{DateTime, TimeDelta, Utc};
 
+#[cfg(any(feature = "fs", feature = "memory"))]
 use crate::message::Status;
 
-/// How long messages stay; by default, for ever.
+/// How long the messages of a mailbox stay; by default, for ever.
 ///
 /// A new or an old message that is too old is removed, as if its owner had done so, and can be restored until it has been
 /// removed for as long as removed messages stay. Then it is deleted for good. Housekeeping does this in bounded steps, one every
@@ -14,7 +16,7 @@ use crate::message::Status;
 ///
 /// ```
 /// use std::time::Duration;
-/// use voicemail::store::Retention;
+/// use voicemail::directory::Retention;
 ///
 /// const DAY: Duration = Duration::from_secs(86_400);
 /// let retention = Retention::default().old_for(30 * DAY).removed_for(7 * DAY);
@@ -50,8 +52,20 @@ impl Retention {
         Self { removed: Some(time), ..self }
     }
 
+    /// Returns these times, with those of `other` in place of the missing ones.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { new: self.new.or(other.new), old: self.old.or(other.old), removed: self.removed.or(other.removed) }
+    }
+
+    /// Returns whether all messages stay for ever.
+    pub fn is_for_ever(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The second since 1970 before which a message must have been recorded, or removed, to be too old at `now`.
-    pub(super) fn end_of(&self, status: Status, now: DateTime<Utc>) -> Option<i64> {
+    #[cfg(any(feature = "fs", feature = "memory"))]
+    pub(crate) fn end_of(&self, status: Status, now: DateTime<Utc>) -> Option<i64> {
         let stays = match status {
             Status::New => self.new,
             Status::Old => self.old,
@@ -59,9 +73,5 @@ impl Retention {
         }?;
         let stays = TimeDelta::from_std(stays).unwrap_or(TimeDelta::MAX);
         Some(now.checked_sub_signed(stays)?.timestamp())
-    }
-
-    pub(super) fn is_for_ever(&self) -> bool {
-        *self == Self::default()
     }
 }

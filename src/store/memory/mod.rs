@@ -1,17 +1,24 @@
 //! [`MemoryStore`].
 
-use std::collections::{BTreeMap, BTreeSet};
+mod mailbox;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use self::mailbox::Mailbox;
 use super::{
-    CopyableStore, DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, PendingArrival,
-    PendingArrivals, StoreError, StoredKey,
+    CopyableStore, DeduplicationKey, Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore,
+    PendingArrival, PendingArrivals, StoreError, StoredKey,
 };
+use crate::clock::{Clock, SystemClock};
+use crate::directory::{Directory, MailboxLimits, Retention};
 use crate::lock::Lock;
-use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// A store that keeps messages in memory, until it is dropped: for tests and first programs.
 ///
@@ -41,7 +48,10 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 #[derive(Debug)]
 pub struct MemoryStore {
     mailboxes: Lock<BTreeMap<MailboxId, Mailbox>>,
-    max_messages: usize,
+    directory: Option<Arc<dyn Directory>>,
+    clock: Arc<dyn Clock>,
+    holding: MailboxLimits,
+    retention: Retention,
     versioned: bool,
     engine: Option<String>,
     /// Until when each pending arrival is held; `None` as long as deposits are not remembered.
@@ -54,7 +64,10 @@ impl MemoryStore {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox, Mailbox::default())).collect();
         Self {
             mailboxes: Lock::new(mailboxes),
-            max_messages: usize::MAX,
+            directory: None,
+            clock: Arc::new(SystemClock),
+            holding: MailboxLimits::default(),
+            retention: Retention::default(),
             versioned: false,
             engine: None,
             pending: Lock::default(),
@@ -63,8 +76,33 @@ impl MemoryStore {
 
     /// Limits how many messages each mailbox holds, removed ones not counted.
     #[must_use]
-    pub fn max_messages(self, max_messages: usize) -> Self {
-        Self { max_messages, ..self }
+    pub fn max_messages(mut self, max_messages: usize) -> Self {
+        self.holding.messages = Some(max_messages);
+        self
+    }
+
+    /// Limits how much each mailbox holds. If a directory has a limit for the mailbox, too, the lower one counts.
+    #[must_use]
+    pub fn holding(self, holding: MailboxLimits) -> Self {
+        Self { holding, ..self }
+    }
+
+    /// Sets how long messages stay. The times that a directory has for a mailbox come before these.
+    #[must_use]
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Sets the directory that has the limits and the retention of each mailbox. Which mailboxes there are does not depend on it.
+    #[must_use]
+    pub fn directory(self, directory: impl Directory) -> Self {
+        Self { directory: Some(Arc::new(directory)), ..self }
+    }
+
+    /// Sets the clock that decides which messages are too old; the operating system's by default.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
     }
 
     /// Gives each state of a mailbox a version, the first of which is `first`; without it, [`state`](MessageStore::state) answers none.
@@ -83,6 +121,18 @@ impl MemoryStore {
         Self { engine: Some(name.into()), ..self }
     }
 
+    /// The limits and the retention in force for a mailbox. An error if those of its owner are not known.
+    async fn settings(&self, mailbox: &MailboxId) -> Result<(MailboxLimits, Retention), StoreError> {
+        let Some(directory) = &self.directory else { return Ok((self.holding, self.retention)) };
+        let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+        let Some(owner) = owner else { return Ok((self.holding, self.retention)) };
+        Ok((self.holding.and(owner.holding), owner.retention.or(self.retention)))
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().instant
+    }
+
     /// Does `work` on the mailbox, if there is one.
     fn with<T>(&self, mailbox: &MailboxId, work: impl FnOnce(&mut Mailbox) -> Result<T, StoreError>) -> Result<T, StoreError> {
         work(self.mailboxes.lock().get_mut(mailbox).ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?)
@@ -92,16 +142,17 @@ impl MemoryStore {
 #[async_trait]
 impl MessageStore for MemoryStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        let (limits, _) = self.settings(mailbox).await?;
         self.with(mailbox, |kept| {
             let key = DeduplicationKey::of_message(origin, message);
             if kept.arrivals.contains(&key) {
                 return Ok(Deposit::Duplicate);
             }
-            if kept.held() >= self.max_messages {
+            if kept.is_full(limits) {
                 return Err(StoreError::MailboxFull(mailbox.clone()));
             }
             kept.arrivals.insert(key);
-            let id = kept.add(key, message, Status::New);
+            let id = kept.add(key, message, Status::New, self.now());
             if let Some(pending) = self.pending.lock().as_mut() {
                 pending.insert(PendingArrival::new(mailbox.clone(), id), Instant::now() + FIRST_HOLD);
             }
@@ -111,7 +162,8 @@ impl MessageStore for MemoryStore {
 
     async fn check(&self, mailbox: &MailboxId, _size: u64) -> Result<(), StoreError> {
         let full = || StoreError::MailboxFull(mailbox.clone());
-        self.with(mailbox, |kept| if kept.held() < self.max_messages { Ok(()) } else { Err(full()) })
+        let (limits, _) = self.settings(mailbox).await?;
+        self.with(mailbox, |kept| if kept.is_full(limits) { Err(full()) } else { Ok(()) })
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
@@ -128,20 +180,14 @@ impl MessageStore for MemoryStore {
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        self.with(mailbox, |kept| {
-            let before = std::mem::replace(&mut kept.find(id)?.1, status);
-            kept.version += u64::from(before != status);
-            Ok(())
-        })
+        self.with(mailbox, |kept| kept.set_status(id, status, self.now()))
     }
 
     async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
         self.with(mailbox, |kept| {
-            let (_, current) = kept.find(id)?;
-            let changes = *current == expected && expected != status;
+            let changes = kept.find(id)?.1 == expected && expected != status;
             if changes {
-                *current = status;
-                kept.version += 1;
+                kept.set_status(id, status, self.now())?;
             }
             Ok(changes)
         })
@@ -163,10 +209,11 @@ impl MessageStore for MemoryStore {
     }
 
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let (limits, _) = self.settings(to).await?;
         let missing = |mailbox: &MailboxId| StoreError::NoSuchMailbox(mailbox.clone());
         let mut mailboxes = self.mailboxes.lock();
         let receiver = mailboxes.get(to).ok_or_else(|| missing(to))?;
-        let is_full = receiver.held() >= self.max_messages;
+        let is_full = receiver.is_full(limits);
         let source = mailboxes.get_mut(from).ok_or_else(|| missing(from))?;
         let (message, status) = source.find(id)?;
         if *status == Status::Removed {
@@ -182,7 +229,8 @@ impl MessageStore for MemoryStore {
             return Err(StoreError::MailboxFull(to.clone()));
         }
         let is_new = receiver.arrivals.insert(key);
-        let deposit = if is_new { Deposit::Stored(receiver.add(key, &message, Status::New)) } else { Deposit::Duplicate };
+        let deposit =
+            if is_new { Deposit::Stored(receiver.add(key, &message, Status::New, self.now())) } else { Deposit::Duplicate };
         mailboxes.get_mut(from).ok_or_else(|| missing(from))?.delete(|message, _| message.id() == id);
         Ok(deposit)
     }
@@ -210,17 +258,34 @@ impl MessageStore for MemoryStore {
         })
     }
 
-    /// The time of removal is ignored: this store deletes nothing by itself.
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.with(mailbox, |kept| {
             if !kept.arrivals.insert(message.key) {
                 return Ok(ImportOutcome::Duplicate);
             }
             Ok(match &message.message {
-                Some((content, status)) => ImportOutcome::Stored(kept.add(message.key, content, *status)),
+                Some((content, status)) => {
+                    let removed_at = message.removed_at.unwrap_or_else(|| self.now());
+                    ImportOutcome::Stored(kept.add(message.key, content, *status, removed_at))
+                }
                 None => ImportOutcome::KeyStored,
             })
         })
+    }
+
+    /// A step looks at all mailboxes.
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+        let mut done = Housekeeping::default();
+        let mailboxes: Vec<_> = self.mailboxes.lock().keys().cloned().collect();
+        for mailbox in mailboxes {
+            let (_, retention) = self.settings(&mailbox).await?;
+            let (changed, expired) = self.with(&mailbox, |kept| kept.retain(retention, self.now()))?;
+            done.expired.extend(expired.into_iter().map(|id| (mailbox.clone(), id)));
+            if changed > 0 {
+                done.mailboxes.push(mailbox);
+            }
+        }
+        Ok(done)
     }
 }
 
@@ -251,7 +316,6 @@ impl PendingArrivals for MemoryStore {
     }
 }
 
-/// Times of removal are not known.
 #[async_trait]
 impl CopyableStore for MemoryStore {
     async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, StoreError> {
@@ -292,143 +356,8 @@ impl CopyableStore for MemoryStore {
     }
 }
 
-/// One owner's messages, in the order of their recording.
-#[derive(Debug, Default)]
-struct Mailbox {
-    messages: Vec<(Message, Status)>,
-    /// The key of each message that is there, by its id.
-    keys: BTreeMap<MessageId, DeduplicationKey>,
-    transcripts: BTreeMap<MessageId, Transcript>,
-    arrivals: BTreeSet<DeduplicationKey>,
-    /// Grows with each change.
-    version: u64,
-}
-
-impl Mailbox {
-    fn find(&mut self, id: MessageId) -> Result<&mut (Message, Status), StoreError> {
-        self.messages.iter_mut().find(|(message, _)| message.id() == id).ok_or(StoreError::NoSuchMessage(id))
-    }
-
-    /// Puts `message` into the mailbox; answers the id that it got.
-    fn add(&mut self, key: DeduplicationKey, message: &Message, status: Status) -> MessageId {
-        let message = self.under_free_id(message);
-        let id = message.id();
-        self.keys.insert(id, key);
-        self.messages.push((message, status));
-        self.messages.sort_by_key(|(message, _)| (message.head().recorded_at.instant, message.id()));
-        self.version += 1;
-        id
-    }
-
-    /// Deletes the messages that `which` chooses; answers how many.
-    fn delete(&mut self, which: impl Fn(&Message, Status) -> bool) -> usize {
-        let mut count = 0;
-        for (message, _) in self.messages.extract_if(.., |(message, status)| which(message, *status)) {
-            self.keys.remove(&message.id());
-            self.transcripts.remove(&message.id());
-            count += 1;
-        }
-        self.version += u64::from(count > 0);
-        count
-    }
-
-    /// The key with its message, if that is there.
-    fn stored(&self, key: DeduplicationKey) -> StoredKey {
-        let message = self.messages.iter().find(|(message, _)| self.keys.get(&message.id()) == Some(&key));
-        message.map_or_else(|| StoredKey::key_only(key), |(message, status)| StoredKey::of_message(key, message.id(), *status))
-    }
-
-    fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        self.messages.iter().for_each(|(message, status)| summary.count(*status, message.urgency()));
-        summary
-    }
-
-    fn held(&self) -> usize {
-        self.messages.iter().filter(|(_, status)| *status != Status::Removed).count()
-    }
-
-    /// `message`, under a different id if its own is taken here.
-    fn under_free_id(&mut self, message: &Message) -> Message {
-        if self.find(message.id()).is_err() {
-            return message.clone();
-        }
-        let head = Head { id: MessageId::random(), ..message.head().clone() };
-        let apart = Message::new(head, message.audio().clone());
-        match message.mail() {
-            Some(mail) => apart.arrived_as(mail.clone()),
-            None => apart,
-        }
-    }
-}
-
 /// How long an arrival is held for the node that it was deposited on.
 const FIRST_HOLD: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conformance;
-    use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
-
-    fn mailbox(number: &str) -> MailboxId {
-        number.parse().unwrap()
-    }
-
-    fn message() -> Message {
-        let recorded_at = RecordedAt {
-            instant: "2025-03-30T00:59:40Z".parse().unwrap(),
-            zone: chrono_tz::Europe::London,
-            quality: ClockQuality::unknown(ClockSource::System),
-        };
-        Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at).build()
-    }
-
-    #[tokio::test]
-    async fn keeps_the_contract() {
-        conformance::store::run_all(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]).versions_from(7) }).await;
-    }
-
-    #[tokio::test]
-    async fn keeps_the_contract_of_copyable_stores() {
-        conformance::store::run_copyable(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]) }).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn arrivals_are_remembered_until_they_are_settled() {
-        let store = MemoryStore::new([mailbox("2041"), mailbox("2042")]);
-        conformance::store::remembered(&store, async |wait| tokio::time::advance(wait).await).await;
-    }
-
-    #[tokio::test]
-    async fn versions_are_given_only_where_they_are_asked_for() {
-        let store = MemoryStore::new([mailbox("2041")]);
-        assert_eq!(store.state(&mailbox("2041")).await.unwrap().version, None);
-        assert_eq!(store.versions_from(7).state(&mailbox("2041")).await.unwrap().version, Some(7));
-    }
-
-    #[tokio::test]
-    async fn a_full_mailbox_is_foretold() {
-        conformance::store::foretold(&MemoryStore::new([mailbox("2041")]).max_messages(3)).await;
-    }
-
-    #[tokio::test]
-    async fn a_full_mailbox_takes_a_message_once_another_is_removed() {
-        let store = MemoryStore::new([mailbox("2041")]).max_messages(1);
-        let (first, second) = (message(), message());
-        let deposit = async |message| store.deposit(&mailbox("2041"), &Origin::Here, message).await;
-        assert_eq!(deposit(&first).await.unwrap(), Deposit::Stored(first.id()));
-        assert!(matches!(deposit(&second).await, Err(StoreError::MailboxFull(full)) if full == mailbox("2041")));
-        assert_eq!(deposit(&first).await.unwrap(), Deposit::Duplicate);
-        store.mark(&mailbox("2041"), first.id(), Status::Removed).await.unwrap();
-        assert_eq!(deposit(&second).await.unwrap(), Deposit::Stored(second.id()));
-    }
-
-    #[tokio::test]
-    async fn what_arrived_as_mail_is_retrieved_with_its_mail() {
-        let store = MemoryStore::new([mailbox("2041")]);
-        let message = message().arrived_as("Subject: hello\r\n\r\n".into());
-        store.deposit(&mailbox("2041"), &Origin::Here, &message).await.unwrap();
-        assert_eq!(store.retrieve(&mailbox("2041"), message.id()).await.unwrap(), message);
-    }
-}
+mod tests;
