@@ -23,15 +23,15 @@
 
 mod events;
 mod name;
+mod spool_state;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 pub use self::events::{Events, Occurrence};
+pub use self::spool_state::SpoolState;
 use crate::greeting::GreetingEvent;
 #[cfg(feature = "smtp")]
 use crate::message::Head;
@@ -462,26 +462,5 @@ impl Event {
             Deposit::Stored(id) => Self::Stored { id, mailbox, origin, call_id: head.call_details.call_id.clone() },
             Deposit::Duplicate => Self::Duplicate { id: head.id, mailbox },
         }
-    }
-}
-
-/// The number of messages that wait for one destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SpoolState {
-    /// The node that the messages wait for.
-    pub destination: String,
-    /// How many messages wait or are being sent. A message for several mailboxes counts once for each.
-    pub depth: usize,
-    /// When the oldest of them was recorded.
-    pub oldest: Option<DateTime<Utc>>,
-    /// When the next attempt is due, if none is under way and none is due already.
-    pub next_try: Option<Instant>,
-}
-
-impl SpoolState {
-    /// Returns the state of a destination that no message waits for.
-    pub fn empty(destination: impl Into<String>) -> Self {
-        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! An operator sees all jobs by [`JobStore::list`], and decides by [`JobStore::retry`] and [`JobStore::remove`].
 
+mod claimed;
 mod error;
 mod folder;
 mod job;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(crate) use self::claimed::while_claimed;
 pub use self::error::JobError;
 pub use self::folder::FolderJobs;
 pub use self::job::{InvalidJobKind, InvalidJobName, Job, JobKey, JobKind};

@@ -4,7 +4,6 @@ mod builder;
 mod queued_mail;
 mod retry;
 
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use crate::clock::Clock;
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
-use crate::jobs::{GiveUp, Job, JobError, JobKey, JobKind, JobStore, NewJob};
+use crate::jobs::{GiveUp, Job, JobError, JobKey, JobKind, JobStore, NewJob, while_claimed};
 use crate::message::MailAddress;
 use crate::retry::{RetryPolicy, now, random_fraction, wait_until};
 
@@ -142,7 +141,7 @@ impl OutboxShared {
         let mail = queued.message_id();
         // The transport may be an integrator's code: if it panics or hangs, other mails must not wait for it.
         let call = AssertUnwindSafe(self.transport.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
-        let Some(answer) = self.while_claimed(&job, timeout(SEND_TIMEOUT, call)).await else {
+        let Some(answer) = while_claimed(&*self.jobs, &job, CLAIM, timeout(SEND_TIMEOUT, call)).await else {
             tracing::warn!(%job, "another node has begun to send a mail that took this one too long");
             return;
         };
@@ -159,21 +158,6 @@ impl OutboxShared {
             Ok(Err(error)) if error.is_transient() => self.handle_failure(&job, mail, error_chain(&error)).await,
             Ok(Err(error)) => self.give_up(&job, mail, error_chain(&error)).await,
             Err(_) => self.handle_failure(&job, mail, "the transport panicked".to_owned()).await,
-        }
-    }
-
-    /// Waits for `work`, and extends the claim of its job meanwhile; `None` if another node has taken the job.
-    async fn while_claimed<T>(&self, job: &Job, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            if let Ok(done) = timeout(CLAIM / 3, &mut work).await {
-                return Some(done);
-            }
-            match self.jobs.extend(job, CLAIM).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => tracing::warn!(%job, reason = error_chain(&error), "another node may begin to send a mail, too"),
-            }
         }
     }
 

@@ -125,3 +125,36 @@ impl<S: MessageStore> StoreWrapper for ClosableStore<S> {
         if *closed { Ok(Housekeeping::default()) } else { self.inner.housekeep().await }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "memory")]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    /// The answers to changes of a message that is not in the store.
+    async fn changes(store: &ClosableStore<MemoryStore>) -> Vec<Result<(), StoreError>> {
+        let (from, to): (MailboxId, MailboxId) = ("2041".parse().unwrap(), "2042".parse().unwrap());
+        let id = MessageId::from_bytes([7; 16]);
+        vec![
+            MessageStore::mark(store, &from, id, Status::Old).await,
+            MessageStore::mark_if(store, &from, id, Status::New, Status::Old).await.map(drop),
+            MessageStore::copy(store, &from, id, &to).await.map(drop),
+            MessageStore::transfer(store, &from, id, &to).await.map(drop),
+            MessageStore::set_transcript(store, &from, id, &Transcript::new("Hello", "by hand")).await,
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_refuses_each_change_until_it_is_open() {
+        let store = ClosableStore::new(MemoryStore::new(["2041".parse().unwrap(), "2042".parse().unwrap()]));
+        store.close().await;
+        for (at, answer) in changes(&store).await.into_iter().enumerate() {
+            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "change {at} of a closed store: {answer:?}");
+        }
+        store.reopen().await;
+        for (at, answer) in changes(&store).await.into_iter().enumerate() {
+            assert!(matches!(answer, Err(StoreError::NoSuchMessage(_))), "change {at} of an open store: {answer:?}");
+        }
+    }
+}

@@ -1,9 +1,6 @@
 //! A job of a step: another attempt of a part.
 
-use std::future::Future;
 use std::sync::Arc;
-
-use tokio::time::timeout;
 
 use super::attempt::{self, Failure};
 use super::destinations::{DestinationId, DestinationOutcome};
@@ -13,7 +10,7 @@ use super::{CLAIM, Pipeline, PipelineStep};
 use crate::arrival::{Arrived, StepOutcome, StepRun};
 use crate::error_chain;
 use crate::event::Event;
-use crate::jobs::{GiveUp, Job, JobError, NewJob};
+use crate::jobs::{GiveUp, Job, JobError, NewJob, while_claimed};
 use crate::retry::{now, random_fraction};
 use crate::store::MessageStore;
 
@@ -51,7 +48,7 @@ impl Pipeline {
             return self.work.lock().handle_held(&destination, now());
         };
         let attempt = StepRun::new(name, part, arrived, store, self.clock.now().instant).after(job.tries);
-        let result = self.while_claimed(job, attempt::run(&**code, &attempt)).await;
+        let result = while_claimed(&*self.jobs, job, CLAIM, attempt::run(&**code, &attempt)).await;
         let outcome = match &result {
             Some(Ok(_)) => DestinationOutcome::Works,
             Some(Err(failure)) => failure.outcome().of_destination(),
@@ -74,7 +71,7 @@ impl Pipeline {
     /// Asks a step for its parts, and adds a job for each.
     async fn plan_parts(&self, store: &dyn MessageStore, step: usize, job: &Job, arrived: &Arrived) {
         let PipelineStep { name, kind, step: code } = &self.steps[step];
-        let ended = match self.while_claimed(job, attempt::parts(&**code, arrived, store)).await {
+        let ended = match while_claimed(&*self.jobs, job, CLAIM, attempt::parts(&**code, arrived, store)).await {
             Some(Ok(parts)) => {
                 for (part, _) in parts {
                     let payload = StepJob { arrived: arrived.clone(), part: Some(part.to_string()) }.encode();
@@ -108,21 +105,6 @@ impl Pipeline {
                 let (step, mailbox, reason) = (self.steps[step].name.to_string(), arrived.mailbox.clone(), failure.reason);
                 self.events.emit(Event::StepGivenUp { step, mailbox, id: arrived.id, reason, attempts });
                 parked
-            }
-        }
-    }
-
-    /// Waits for `work`, and extends the claim of its job meanwhile; `None` if another node has taken the job.
-    async fn while_claimed<T>(&self, job: &Job, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            if let Ok(done) = timeout(CLAIM / 3, &mut work).await {
-                return Some(done);
-            }
-            match self.jobs.extend(job, CLAIM).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => tracing::warn!(%job, reason = error_chain(&error), "another node may begin the same step, too"),
             }
         }
     }

@@ -1,0 +1,26 @@
+//! [`SpoolState`].
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+/// The number of messages that wait for one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpoolState {
+    /// The node that the messages wait for.
+    pub destination: String,
+    /// How many messages wait or are being sent. A message for several mailboxes counts once for each.
+    pub depth: usize,
+    /// When the oldest of them was recorded.
+    pub oldest: Option<DateTime<Utc>>,
+    /// When the next attempt is due, if none is under way and none is due already.
+    pub next_try: Option<Instant>,
+}
+
+impl SpoolState {
+    /// Returns the state of a destination that no message waits for.
+    pub fn empty(destination: impl Into<String>) -> Self {
+        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None }
+    }
+}
