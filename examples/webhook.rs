@@ -11,10 +11,11 @@
 //! ```
 
 use std::error::Error;
+use std::path::Path;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use voicemail::arrival::webhook::{EndPoint, EndPoints, SignedHeaders, WebhookQueue, WebhookSecret, Webhooks};
+use voicemail::arrival::webhook::{SignedHeaders, WebhookQueue, WebhookSecret, Webhooks};
 use voicemail::audio::Format;
 use voicemail::chrono::Utc;
 use voicemail::clock::SystemClock;
@@ -22,7 +23,7 @@ use voicemail::disk::OsDisk;
 use voicemail::http::{HttpClient, HttpRequest, TargetPolicy};
 use voicemail::jobs::FolderJobs;
 use voicemail::mwi::LogSink;
-use voicemail::network::{LicenceClass, Mailbox, NodeAddress, Site, TimeSource, VoicemailType};
+use voicemail::network::{LicenceClass, Mailbox, NodeAddress, SecretSource, Site, TimeSource, VoicemailType, Webhook};
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStoreExt as _};
 use voicemail::{MailboxId, MessageStore as _, Network, Node};
@@ -34,14 +35,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The receiver is on the own premises, so its network, its port and plain text are allowed for it.
     let policy = TargetPolicy::default().allow_prefix("127.0.0.1".parse()?).allow_port(address.port()).allow_plain_text();
-    let url = format!("http://{address}/voicemail").parse()?;
-    let end_point = EndPoint::new("crm".parse()?, url, secret.clone()).policy(policy.clone());
-    let client = HttpClient::builder().build();
-    let webhooks = Webhooks::new(client.clone(), EndPoints::new([end_point]));
-
     let folder = std::env::temp_dir().join(format!("voicemail-webhook-{}", std::process::id()));
-    let (node, owner) = open_node(&folder).await?;
-    let queue = WebhookQueue::new(webhooks, FolderJobs::open(OsDisk, folder.join("hooks")).await?, SystemClock);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("crm.secret"), secret.to_text())?;
+    // In a file: [webhook.crm] with url = "http://..", secrets = [{ file = ".." }], prefixes, ports and plain_text.
+    let url = format!("http://{address}/voicemail").parse()?;
+    let mut webhook = Webhook::new("crm".parse()?, url, SecretSource::File(folder.join("crm.secret")));
+    webhook.policy = policy.clone();
+    let (network, owner) = network(webhook)?;
+    let (client, jobs) = (HttpClient::builder().build(), FolderJobs::open(OsDisk, folder.join("hooks")).await?);
+    let webhooks = Webhooks::of_network(client.clone(), network.clone())?.jobs(jobs.clone());
+
+    let node = open_node(network, &owner, &webhooks, &folder).await?;
+    let queue = WebhookQueue::new(webhooks, jobs, SystemClock);
     let events = node.events();
     let reports = queue.run(events);
 
@@ -117,19 +123,25 @@ async fn read(stream: &mut TcpStream) -> Result<(String, String), Box<dyn Error>
     }
 }
 
-async fn open_node(folder: &std::path::Path) -> Result<(Node, MailboxId), Box<dyn Error>> {
-    let (address, owner): (NodeAddress, MailboxId) = ("vm.example".parse()?, "2041".parse()?);
+/// The network of one PBX with one mailbox.
+fn network(webhook: Webhook) -> Result<(Network, MailboxId), Box<dyn Error>> {
+    let owner: MailboxId = "2041".parse()?;
     let london = Site::builder("london".parse()?, VoicemailType::Central, voicemail::chrono_tz::Europe::London)
-        .node(address.clone())
+        .node("vm.example".parse()?)
         .time(TimeSource::Sntp(vec!["ntp.example".parse()?]))
         .licence(LicenceClass::Voicemail)
         .ports(8)
         .mailbox(Mailbox::new(owner.clone()));
-    let network = Network::builder("voicemail.example").site(london).build()?;
+    Ok((Network::builder("voicemail.example").site(london).webhook(webhook).build()?, owner))
+}
+
+async fn open_node(network: Network, owner: &MailboxId, webhooks: &Webhooks, folder: &Path) -> Result<Node, Box<dyn Error>> {
+    let address: NodeAddress = "vm.example".parse()?;
     let node = Node::builder(address, network.clone(), network.directory(), folder.join("spool"))
         .store(MemoryStore::new([owner.clone()]))
         .sink(LogSink)
-        .open()
-        .await?;
-    Ok((node, owner))
+        // Each network that the node adopts brings its web hooks.
+        .observe_network(webhooks.clone())
+        .open();
+    Ok(node.await?)
 }

@@ -24,6 +24,7 @@ pub(crate) mod tests;
 #[cfg(feature = "http-client")]
 mod tls;
 mod url;
+pub(crate) mod webhook;
 
 #[cfg(feature = "http-client")]
 pub use self::client::{HttpAnswer, HttpClient, HttpClientBuilder, HttpRequest};

@@ -72,6 +72,9 @@ impl JobKind {
     /// A request of a [web hook](crate::arrival::webhook) that reports an event.
     pub const WEBHOOK: Self = Self(Cow::Borrowed("webhook"));
 
+    /// A [web hook](crate::arrival::webhook) that is disabled. Nobody takes these jobs.
+    pub const WEBHOOK_DISABLED: Self = Self(Cow::Borrowed("webhookdisabled"));
+
     /// The kind of the jobs of a [step](crate::arrival): `step` and the `name` of the step.
     pub(crate) fn of_step(name: &impl fmt::Display) -> Self {
         Self(Cow::Owned(format!("step{name}")))

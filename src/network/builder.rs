@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono_tz::Tz;
 
+#[cfg(feature = "http-client")]
+use super::webhook::{Webhook, WebhookBuilder};
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::{MailboxLimits, Retention};
 use crate::message::{Language, MailboxId, SiteId};
@@ -16,13 +18,22 @@ pub struct NetworkBuilder {
     pub(super) domain: Setting<String>,
     pub(super) sites: Vec<SiteBuilder>,
     pub(super) lists: Vec<ListBuilder>,
+    #[cfg(feature = "http-client")]
+    pub(super) webhooks: Vec<WebhookBuilder>,
     /// The faults found on reading that belong to no PBX.
     pub(super) faults: Vec<Rule>,
 }
 
 impl NetworkBuilder {
     pub(super) fn new(domain: Setting<String>) -> Self {
-        Self { domain, sites: Vec::new(), lists: Vec::new(), faults: Vec::new() }
+        Self {
+            domain,
+            sites: Vec::new(),
+            lists: Vec::new(),
+            #[cfg(feature = "http-client")]
+            webhooks: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// Adds a PBX to the network.
@@ -36,6 +47,15 @@ impl NetworkBuilder {
     /// mailbox that is there several times gets the message once.
     pub fn list(mut self, number: MailboxId, members: impl IntoIterator<Item = MailboxId>) -> Self {
         self.lists.push(ListBuilder { number, members: members.into_iter().map(Some).collect() });
+        self
+    }
+}
+
+#[cfg(feature = "http-client")]
+impl NetworkBuilder {
+    /// Adds a web hook, to which the nodes of the network report what happens to messages.
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.webhooks.push(WebhookBuilder::of(webhook));
         self
     }
 }

@@ -3,6 +3,8 @@
 mod limits;
 mod lists;
 mod shared;
+#[cfg(feature = "http-client")]
+mod webhooks;
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,6 +22,8 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
     domain_is_a_host_name(&network.domain, &mut rules);
     one_pbx_is_central(&index, &mut rules);
     lists::check(&network.lists, &index, &mut rules);
+    #[cfg(feature = "http-client")]
+    webhooks::check(&network.webhooks, &index, &mut rules);
     let mut faults: Vec<_> = rules.into_iter().map(|rule| Fault { pbx: None, rule }).collect();
     for (place, site) in network.sites.iter().enumerate() {
         let pbx = PbxContext { site, place, index: &index };

@@ -2,6 +2,8 @@
 
 mod limits;
 mod rules;
+#[cfg(feature = "http-client")]
+mod webhooks;
 
 use serde::Deserialize;
 
@@ -83,6 +85,11 @@ use crate::message::{Language, MailboxId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # Web hooks
+///
+#[cfg_attr(feature = "http-client", doc = "[`Webhook`](super::Webhook) shows the table of a web hook. ")]
+/// A description with web hooks is read by a program with the feature `http-client`, and is a fault in any other.
+///
 /// # Examples
 ///
 /// All faults are reported, and each is displayed on a line:
@@ -129,8 +136,22 @@ fn network(value: Value) -> NetworkBuilder {
         network = network.site(site(value, place + 1));
     }
     network.lists = lists(&mut fields);
+    read_webhooks(&mut fields, &mut network);
     network.faults = fields.end();
     network
+}
+
+#[cfg(feature = "http-client")]
+fn read_webhooks(fields: &mut TableReader, network: &mut NetworkBuilder) {
+    network.webhooks = webhooks::read(fields);
+}
+
+/// Web hooks that no node of this program would send are a fault.
+#[cfg(not(feature = "http-client"))]
+fn read_webhooks(fields: &mut TableReader, _: &mut NetworkBuilder) {
+    if !matches!(fields.read(WEBHOOK, "a table", Ok), Setting::Missing) {
+        fields.fault(Rule::WebhooksUnsupported);
+    }
 }
 
 fn lists(fields: &mut TableReader) -> Vec<ListBuilder> {
@@ -345,6 +366,9 @@ fn members(parts: &mut TableReader, key: &'static str) -> Option<Vec<MailboxId>>
     let members = parts.list(key).value()?;
     Some(members.into_iter().filter_map(|value| member(value, key, parts)).collect())
 }
+
+/// The key of the web hooks.
+const WEBHOOK: &str = "webhook";
 
 #[cfg(test)]
 mod tests;

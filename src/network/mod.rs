@@ -49,6 +49,8 @@ mod table_reader;
 mod time;
 #[cfg(feature = "serde")]
 mod value;
+#[cfg(feature = "http-client")]
+mod webhook;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -74,6 +76,10 @@ pub use self::refusal::Refusal;
 pub use self::rule::Rule;
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
 pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
+#[cfg(feature = "http-client")]
+pub use self::webhook::{SecretSource, Webhook};
+#[cfg(feature = "http-client")]
+use self::webhook::{WebhookBuilder, WebhookTable};
 use crate::directory::{Owner, StaticDirectory};
 use crate::message::{MailboxId, SiteId};
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
@@ -120,6 +126,8 @@ pub struct Network {
     central: usize,
     central_node: NodeAddress,
     backup_node: Option<NodeAddress>,
+    #[cfg(feature = "http-client")]
+    webhooks: WebhookTable,
 }
 
 impl Network {
@@ -145,7 +153,19 @@ impl Network {
                 memberships.entry(member.clone()).or_default().push(mailbox.number.clone());
             }
         }
-        Some(Self { domain, sites, places, mailboxes, lists, memberships, central, central_node, backup_node })
+        Some(Self {
+            domain,
+            sites,
+            places,
+            mailboxes,
+            lists,
+            memberships,
+            central,
+            central_node,
+            backup_node,
+            #[cfg(feature = "http-client")]
+            webhooks: WebhookTable::new(),
+        })
     }
 
     /// The domain of the mailboxes' addresses: mailbox 2001 has the address `2001@` and this domain.
@@ -260,6 +280,12 @@ impl Network {
         self.lists.iter().map(|(number, list)| (number, &*list.mailboxes))
     }
 
+    /// Every web hook, sorted by name.
+    #[cfg(feature = "http-client")]
+    pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.values()
+    }
+
     /// The groups that the mailbox with this number or name is a member of.
     pub fn groups_of(&self, member: &MailboxId) -> &[MailboxId] {
         self.memberships.get(member).map_or(&[], Vec::as_slice)
@@ -367,7 +393,13 @@ impl NetworkBuilder {
             Some((list.number.clone(), DistributionList { mailboxes, members: list.into_members() }))
         };
         let lists = self.lists.into_iter().map(list).collect::<Option<_>>()?;
-        Network::of(self.domain.value()?.to_ascii_lowercase(), sites, lists)
+        let network = Network::of(self.domain.value()?.to_ascii_lowercase(), sites, lists)?;
+        #[cfg(feature = "http-client")]
+        let network = {
+            let webhooks = self.webhooks.into_iter().map(WebhookBuilder::into_webhook).collect::<Option<Vec<_>>>()?;
+            Network { webhooks: webhooks.into_iter().map(|webhook| (webhook.id.clone(), webhook)).collect(), ..network }
+        };
+        Some(network)
     }
 }
 

@@ -113,6 +113,30 @@ impl Network {
         in_columns(RULE_HEADINGS, rules)
     }
 
+    /// Returns a table with a line for each web hook: its server without the path, which may be a secret, the types that it reports, the PBXs, whether
+    /// it gets callers, and where its secrets are. The form is that of [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// WEBHOOK  SERVER                         TYPES                     PBX     CALLERS  SECRETS
+    /// audit    https://audit.example          messages                  all     no       variable AUDIT_SECRET
+    /// crm      https://crm.corp.example:8443  voicemail.message.stored  london  yes      file /etc/voicemail/crm
+    /// ```
+    #[cfg(feature = "http-client")]
+    pub fn to_webhook_table(&self) -> String {
+        let row = |webhook: &super::Webhook| {
+            let scheme = if webhook.url.is_https() { "https" } else { "http" };
+            [
+                webhook.id.to_string(),
+                format!("{scheme}://{}", webhook.url.authority()),
+                if webhook.types.is_empty() { "messages".to_owned() } else { names(&webhook.types) },
+                if webhook.sites.is_empty() { "all".to_owned() } else { names(&webhook.sites) },
+                if webhook.caller == crate::http::webhook::CallerData::Included { "yes" } else { "no" }.to_owned(),
+                names(&webhook.secrets),
+            ]
+        };
+        in_columns(WEBHOOK_HEADINGS, self.webhooks().map(row))
+    }
+
     /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to
     /// the central node.
     pub fn to_mermaid(&self) -> String {
@@ -210,8 +234,8 @@ fn days(retention: Retention) -> impl Iterator<Item = String> {
     })
 }
 
-fn names(mailboxes: &[MailboxId]) -> String {
-    or_dash(mailboxes.iter().map(ToString::to_string))
+fn names<'a, T: ToString + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
+    or_dash(items.into_iter().map(ToString::to_string))
 }
 
 fn or_dash(texts: impl IntoIterator<Item = String>) -> String {
@@ -240,6 +264,8 @@ const MAILBOX_HEADINGS: [&str; 7] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECO
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
 const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
 const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
+#[cfg(feature = "http-client")]
+const WEBHOOK_HEADINGS: [&str; 6] = ["WEBHOOK", "SERVER", "TYPES", "PBX", "CALLERS", "SECRETS"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]

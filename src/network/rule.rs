@@ -3,7 +3,7 @@
 mod code;
 
 use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
-use crate::message::{InvalidMailboxId, MailboxId};
+use crate::message::{InvalidMailboxId, MailboxId, SiteId};
 use crate::rules::{InvalidRules, RuleId};
 
 /// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
@@ -313,6 +313,57 @@ pub enum Rule {
         /// The key in a description: `new_days` or `old_days`.
         key: &'static str,
     },
+    /// N65: the name of a web hook is unique.
+    #[error("a web hook's name is unique; found {webhook} twice; give one of them another name")]
+    DuplicateWebhook {
+        /// The name of the web hook.
+        webhook: String,
+    },
+    /// N66: a web hook has a secret.
+    #[error(
+        "a web hook has one secret, or two while one is replaced; found {found} for {webhook}; correct its secrets = [{{ file = \"...\" }}]"
+    )]
+    WebhookSecrets {
+        /// The name of the web hook.
+        webhook: String,
+        /// How many secrets it has.
+        found: usize,
+    },
+    /// N67: a web hook leads to a server that it is allowed to reach.
+    #[error(
+        "a web hook leads to a public server by https, or to one that it allows; found for {webhook} that {refused}; correct its url, or \
+         add to its ports or prefixes"
+    )]
+    WebhookTarget {
+        /// The name of the web hook.
+        webhook: String,
+        /// Why the server is refused.
+        refused: String,
+    },
+    /// N68: a web hook names PBXs of the network.
+    #[error("the pbx of a web hook is in the network; found {found} for {webhook}, which is not; correct or remove it")]
+    WebhookPbx {
+        /// The name of the web hook.
+        webhook: String,
+        /// The id given.
+        found: SiteId,
+    },
+    /// N69: a value of a web hook can be read.
+    #[error("{wanted}; found {found} for {}; correct it", .key.escape_debug())]
+    InvalidWebhookValue {
+        /// The key of the value, with the path to it.
+        key: String,
+        /// The kind of value that is required.
+        wanted: String,
+        /// The value given, unless it may be a secret.
+        found: String,
+    },
+    /// N70: web hooks need a program that can send them.
+    #[error(
+        "a program with web hooks is built with the feature http-client of voicemail; found webhook in the description, and no such \
+         feature; build the program with it, or remove webhook"
+    )]
+    WebhooksUnsupported,
     /// N31: a description has only known keys.
     #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {

@@ -11,8 +11,7 @@ use crate::message::SiteId;
 
 /// The end points of a node, and which of them are disabled. Clones share them.
 ///
-/// They are in memory: after a restart, all end points are enabled, and one that answers 410 is disabled again by its first request. A program that remembers
-/// which are disabled calls [`disable`](Self::disable).
+/// They are in memory; [`Webhooks::jobs`](super::Webhooks::jobs) keeps which are disabled, and [`Webhooks::enable`](super::Webhooks::enable) enables one.
 #[derive(Debug, Clone, Default)]
 pub struct EndPoints {
     known: Arc<Lock<BTreeMap<EndPointId, Known>>>,
@@ -21,8 +20,16 @@ pub struct EndPoints {
 #[derive(Debug)]
 struct Known {
     end_point: Arc<EndPoint>,
-    disabled: Option<String>,
+    disabled: Option<Disabled>,
     last_success: Option<DateTime<Utc>>,
+}
+
+/// Why an end point is disabled.
+#[derive(Debug)]
+struct Disabled {
+    reason: String,
+    /// Whether that is kept outside this process.
+    kept: bool,
 }
 
 impl EndPoints {
@@ -60,37 +67,72 @@ impl EndPoints {
         found.map(|known| Arc::clone(&known.end_point))
     }
 
-    /// Returns the end points that are disabled, each with the reason.
+    /// Returns the end points that are known to be disabled, each with the reason.
     pub fn disabled(&self) -> Vec<(EndPointId, String)> {
         let known = self.known.lock();
-        known.iter().filter_map(|(id, known)| Some((id.clone(), known.disabled.clone()?))).collect()
+        known.iter().filter_map(|(id, known)| Some((id.clone(), known.disabled.as_ref()?.reason.clone()))).collect()
     }
 
-    /// Disables an end point; returns false if it is unknown or was disabled before.
-    pub fn disable(&self, id: &EndPointId, reason: impl Into<String>) -> bool {
+    /// Returns the end point with this name, whether it is disabled or not.
+    pub(super) fn find(&self, id: &EndPointId) -> Option<Arc<EndPoint>> {
+        self.known.lock().get(id).map(|known| Arc::clone(&known.end_point))
+    }
+
+    /// Disables an end point; returns false if it is unknown, has another URL now, or was disabled before.
+    pub(super) fn disable(&self, end_point: &EndPoint, reason: impl Into<String>) -> bool {
         let mut known = self.known.lock();
-        let enabled = known.get_mut(id).filter(|known| known.disabled.is_none());
-        enabled.map(|known| known.disabled = Some(reason.into())).is_some()
+        let enabled = same(&mut known, end_point).filter(|known| known.disabled.is_none());
+        enabled.map(|known| known.disabled = Some(Disabled { reason: reason.into(), kept: false })).is_some()
     }
 
     /// Enables an end point again; returns false if it is unknown or was enabled before.
-    pub fn enable(&self, id: &EndPointId) -> bool {
+    pub(super) fn enable(&self, id: &EndPointId) -> bool {
         self.known.lock().get_mut(id).is_some_and(|known| known.disabled.take().is_some())
     }
 
+    /// Returns the end points that are disabled, and not kept as such outside this process.
+    pub(super) fn disabled_but_not_kept(&self) -> Vec<(Arc<EndPoint>, String)> {
+        let known = self.known.lock();
+        let not_kept = |known: &Known| {
+            let disabled = known.disabled.as_ref().filter(|disabled| !disabled.kept)?;
+            Some((Arc::clone(&known.end_point), disabled.reason.clone()))
+        };
+        known.values().filter_map(not_kept).collect()
+    }
+
+    /// Notes that a disabled end point is now kept as such outside this process.
+    pub(super) fn handle_added(&self, end_point: &EndPoint) {
+        if let Some(disabled) = same(&mut self.known.lock(), end_point).and_then(|known| known.disabled.as_mut()) {
+            disabled.kept = true;
+        }
+    }
+
+    /// Handles what is kept outside this process: `reason_of` answers why an end point is disabled there. One that was kept and is not any more is enabled.
+    pub(super) fn handle_kept(&self, reason_of: impl Fn(&EndPoint) -> Option<String>) {
+        for known in self.known.lock().values_mut() {
+            match (reason_of(&known.end_point), &known.disabled) {
+                (Some(_), Some(Disabled { kept: true, .. })) | (None, Some(Disabled { kept: false, .. })) => {}
+                (reason, _) => known.disabled = reason.map(|reason| Disabled { reason, kept: true }),
+            }
+        }
+    }
+
     /// Handles a request that the receiver has accepted.
-    pub fn handle_success(&self, id: &EndPointId, now: DateTime<Utc>) {
+    pub(super) fn handle_success(&self, id: &EndPointId, now: DateTime<Utc>) {
         if let Some(known) = self.known.lock().get_mut(id) {
             known.last_success = known.last_success.max(Some(now));
         }
     }
 
-    /// Handles a request that was given up after its first try at `since`: disables the end point if it has accepted nothing from then on. Returns whether it
-    /// did.
-    pub fn handle_given_up(&self, id: &EndPointId, since: DateTime<Utc>) -> bool {
-        let alive = self.known.lock().get(id).is_some_and(|known| known.last_success >= Some(since));
-        !alive && self.disable(id, "it has accepted nothing for as long as a request is tried")
+    /// Whether the end point has accepted a request at this time or later, as far as this process knows.
+    pub(super) fn has_accepted_since(&self, id: &EndPointId, since: DateTime<Utc>) -> bool {
+        self.known.lock().get(id).is_some_and(|known| known.last_success >= Some(since))
     }
+}
+
+/// Finds an end point by its name and its URL.
+fn same<'a>(known: &'a mut BTreeMap<EndPointId, Known>, end_point: &EndPoint) -> Option<&'a mut Known> {
+    known.get_mut(&end_point.id).filter(|known| known.end_point.url == end_point.url)
 }
 
 #[cfg(test)]
@@ -108,33 +150,50 @@ mod tests {
 
     #[test]
     fn a_disabled_end_point_gets_nothing_until_it_is_enabled() {
-        let end_points = EndPoints::new([end_point("a", "https://a.example/"), end_point("b", "https://b.example/")]);
-        let a = "a".parse().unwrap();
-        assert!(end_points.disable(&a, "410") && !end_points.disable(&a, "again"));
+        let (one, other) = (end_point("a", "https://a.example/"), end_point("b", "https://b.example/"));
+        let end_points = EndPoints::new([one.clone(), other]);
+        assert!(end_points.disable(&one, "410") && !end_points.disable(&one, "again"));
         assert_eq!((names(&end_points), end_points.enabled("a")), (vec!["b".to_owned()], None));
-        assert_eq!(end_points.disabled(), [(a.clone(), "410".to_owned())]);
-        assert!(end_points.enable(&a) && !end_points.enable(&a));
+        assert_eq!(end_points.disabled(), [(one.id.clone(), "410".to_owned())]);
+        assert!(end_points.enable(&one.id) && !end_points.enable(&one.id));
         assert_eq!(names(&end_points), ["a", "b"]);
-        assert!(!end_points.disable(&"c".parse().unwrap(), "unknown"));
+        for unknown in [end_point("c", "https://a.example/"), end_point("a", "https://a.example/before")] {
+            assert!(!end_points.disable(&unknown, "unknown"), "{unknown:?}");
+        }
     }
 
     #[test]
     fn new_end_points_leave_disabled_what_has_not_changed() {
-        let end_points = EndPoints::new([end_point("a", "https://a.example/"), end_point("b", "https://b.example/")]);
-        end_points.disable(&"a".parse().unwrap(), "410");
-        end_points.disable(&"b".parse().unwrap(), "410");
+        let (one, other) = (end_point("a", "https://a.example/"), end_point("b", "https://b.example/"));
+        let end_points = EndPoints::new([one.clone(), other.clone()]);
+        assert!(end_points.disable(&one, "410") && end_points.disable(&other, "410"));
         end_points.replace([end_point("a", "https://a.example/"), end_point("b", "https://b.example/other")]);
         assert_eq!(names(&end_points), ["b"]);
     }
 
     #[test]
-    fn a_request_given_up_disables_an_end_point_that_took_nothing() {
+    fn what_is_kept_outside_counts_unless_it_was_not_kept_yet() {
+        let all = ["a", "b", "c", "d"].map(|name| end_point(name, "https://a.example/"));
+        let end_points = EndPoints::new(all.clone());
+        assert!(end_points.disable(&all[0], "here") && end_points.disable(&all[1], "here"));
+        end_points.handle_added(&all[1]);
+        let kept = |end_point: &EndPoint| (end_point.id.as_str() == "c").then(|| "elsewhere".to_owned());
+        end_points.handle_kept(kept);
+        // a waits to be kept, b was enabled elsewhere, and c was disabled there.
+        assert_eq!(names(&end_points), ["b", "d"]);
+        let not_kept: Vec<_> = end_points.disabled_but_not_kept().iter().map(|(a, _)| a.id.to_string()).collect();
+        assert_eq!(not_kept, ["a"]);
+        end_points.handle_kept(|_| None);
+        assert_eq!(names(&end_points), ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn an_end_point_has_accepted_what_came_after_a_moment() {
         let end_points = EndPoints::new([end_point("a", "https://a.example/")]);
         let a = "a".parse().unwrap();
         let at = |hour: u32| format!("2026-11-28T{hour:02}:00:00Z").parse().unwrap();
+        assert!(!end_points.has_accepted_since(&a, at(4)));
         end_points.handle_success(&a, at(5));
-        assert!(!end_points.handle_given_up(&a, at(4)), "it has accepted another one since");
-        assert!(end_points.handle_given_up(&a, at(6)));
-        assert!(!end_points.handle_given_up(&a, at(6)), "it is disabled already");
+        assert!(end_points.has_accepted_since(&a, at(4)) && !end_points.has_accepted_since(&a, at(6)));
     }
 }

@@ -26,12 +26,15 @@
 //!
 //! Standard Webhooks, specification 1.0.0.
 
-#[cfg(feature = "serde")]
-mod description;
+#[cfg(feature = "http-client")]
+mod disabled;
 mod end_point;
+#[cfg(feature = "http-client")]
 mod end_points;
 #[cfg(feature = "http-client")]
 mod load;
+#[cfg(feature = "http-client")]
+mod network_end_points;
 mod notification;
 mod outcome;
 #[cfg(feature = "http-client")]
@@ -46,11 +49,12 @@ mod step;
 #[cfg(all(feature = "http-client", feature = "memory"))]
 mod tests;
 
-#[cfg(feature = "serde")]
-pub use self::description::{WebhookDescription, WebhookFault};
-pub use self::end_point::{CallerData, EndPoint, EndPointId, InvalidEndPointId};
+pub use self::end_point::EndPoint;
+#[cfg(feature = "http-client")]
 pub use self::end_points::EndPoints;
-pub use self::notification::{InvalidNotificationType, Notification, NotificationType};
+#[cfg(feature = "http-client")]
+pub use self::network_end_points::{WebhookSecretFault, WebhookSecretFaults};
+pub use self::notification::Notification;
 pub use self::outcome::RequestOutcome;
 #[cfg(feature = "http-client")]
 pub use self::queue::WebhookQueue;
@@ -60,3 +64,4 @@ pub use self::secret::{InvalidSecret, SignatureFault, SignedHeaders, WebhookSecr
 pub use self::sender::Webhooks;
 #[cfg(feature = "http-client")]
 pub use self::step::WebhookStep;
+pub use crate::http::webhook::{CallerData, EndPointId, InvalidEndPointId, InvalidNotificationType, NotificationType};

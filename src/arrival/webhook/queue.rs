@@ -82,7 +82,7 @@ impl WebhookQueue {
     pub(super) async fn handle_event(&self, event: &Event) {
         let at = self.clock.now().instant;
         let Some(report) = report_of(event, at) else { return };
-        let wanting = self.webhooks.wanting(report.kind, &report.mailbox);
+        let wanting = self.webhooks.wanting(report.kind, &report.mailbox).await;
         for end_point in wanting {
             let payload = format!("{}\n{}", end_point.id, report.to_json());
             let added = self.jobs.add(&NewJob::new(&JobKind::WEBHOOK, JobKey::random(), at, payload.as_bytes())).await;

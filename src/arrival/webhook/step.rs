@@ -33,7 +33,7 @@ impl ArrivalStep for WebhookStep {
     }
 
     async fn parts(&self, arrived: &Arrived, _: &dyn MessageStore) -> Result<Vec<String>, StepError> {
-        let wanting = self.webhooks.wanting(NotificationType::MessageStored, &arrived.mailbox);
+        let wanting = self.webhooks.wanting(NotificationType::MessageStored, &arrived.mailbox).await;
         Ok(wanting.iter().map(|end_point| end_point.id.to_string()).collect())
     }
 

@@ -65,6 +65,12 @@ impl Rule {
             Self::GroupMakesCopies { .. } => "N56",
             Self::FirstOwnsWithoutMembers { .. } => "N57",
             Self::StaysNoTime { .. } => "N58",
+            Self::DuplicateWebhook { .. } => "N65",
+            Self::WebhookSecrets { .. } => "N66",
+            Self::WebhookTarget { .. } => "N67",
+            Self::WebhookPbx { .. } => "N68",
+            Self::InvalidWebhookValue { .. } => "N69",
+            Self::WebhooksUnsupported => "N70",
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Tests of the step and of the queue, with receivers of their own.
 
+mod disabled;
+mod network;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +138,7 @@ async fn an_end_point_that_is_gone_is_disabled_and_may_be_enabled() {
     assert_eq!(step.parts(&arrived, &store).await.unwrap(), Vec::<String>::new());
     server.request().await;
     assert!(!server.has_request().await);
-    assert!(webhooks.end_points().enable(&"crm".parse().unwrap()));
+    assert!(webhooks.enable(&"crm".parse().unwrap()).await.unwrap());
     assert_eq!(step.run(&run).await.unwrap(), StepOutcome::Done);
 }
 
