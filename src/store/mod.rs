@@ -90,7 +90,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Transferred.** Where `transfer` is supported, the message is in one of the two mailboxes at any time, and of several transfers of one message,
 ///   one succeeds. A deposit of the message into the first mailbox stays a duplicate.
 /// - **Transcribed.** Where transcripts are supported, `transcript` answers the one that was set last. It changes nothing of the message, stays when the
-///   message is marked, and goes when the message is deleted for good, however that happens.
+///   message is marked or transferred, and goes when the message is deleted for good, however that happens. A copy has the transcript of its message.
 /// - **Compared.** Where `mark_if` is supported, one of several calls that change the status of a message from the same one answers true.
 /// - **Requested.** The request for a receipt in the head of a message is kept with it, and so is the report of a receipt.
 /// - **Retained.** A message is removed because of its age only when the retention says so that its owner has at that time, or else the store's own.
@@ -220,7 +220,8 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
 
     /// Puts a copy of the message `id` of `from` into `to`, as new: each of several owners gets one, with a status of its own.
     ///
-    /// The default retrieves the message and deposits it. A store that can keeps the sound once for all copies.
+    /// The default retrieves the message, deposits it, and sets its transcript; a call that is dropped before that leaves the copy without one. A store that
+    /// can keeps the sound once for all copies.
     ///
     /// # Errors
     ///
@@ -231,7 +232,15 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// A dropped call has stored the whole copy or nothing. The same call again settles it.
     async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         let message = self.retrieve(from, id).await?;
-        self.deposit(to, &Origin::Here, &message).await
+        let transcript = self.transcript(from, id).await?;
+        let deposit = self.deposit(to, &Origin::Here, &message).await?;
+        if let (Deposit::Stored(copy), Some(transcript)) = (deposit, transcript)
+            && let Err(error) = self.set_transcript(to, copy, &transcript).await
+        {
+            // The copy counts for more: an error would have it made again, and then it is a duplicate.
+            tracing::warn!(mailbox = %to, %copy, error = &error as &dyn std::error::Error, "a copy is without the transcript of its message");
+        }
+        Ok(deposit)
     }
 
     /// Moves the message `id` of `from`, which is not removed, into `to`, as new. If the message had arrived there before, the answer is
@@ -331,7 +340,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     }
 
     /// Keeps the transcript of the message `id` of `mailbox`, in place of one that was set before. The message itself does not change.
-    /// It belongs to the message in this mailbox: one that is [copied](Self::copy) or [transferred](Self::transfer) has none in the other mailbox.
+    /// A [copy](Self::copy) gets the transcript that its message has at that moment, and a [transferred](Self::transfer) message keeps its own.
     ///
     /// # Errors
     ///

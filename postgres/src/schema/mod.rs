@@ -26,6 +26,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/008_fewer_statements_a_deposit.sql"),
     include_str!("steps/009_transfer.sql"),
     include_str!("steps/010_rules_of_owners.sql"),
+    include_str!("steps/011_transcripts.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

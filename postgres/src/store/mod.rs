@@ -11,6 +11,7 @@ mod page;
 mod retrieve;
 mod staging;
 mod state;
+mod transcripts;
 mod transfer;
 mod values;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_postgres::Row;
 use voicemail::directory::{Directory, MailboxLimits};
-use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
+use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 use voicemail::store::{
     Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
     Retention, StagedMail, StoreError,
@@ -39,7 +40,7 @@ use crate::changes::Changes;
 ///
 /// # Kept data
 ///
-/// The head and the sound of a message, byte for byte, and its status; not the mail that it arrived as. [`retrieve`](MessageStore::retrieve)
+/// The head and the sound of a message, byte for byte, its status and its transcript; not the mail that it arrived as. [`retrieve`](MessageStore::retrieve)
 /// checks the digest of the sound.
 ///
 /// A sound of up to 64 KiB, or of the [inline limit](PostgresStoreBuilder::inline_limit), is in the row of its message. With an
@@ -215,6 +216,14 @@ impl MessageStore for PostgresStore {
 
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.put_import(mailbox, message).await
+    }
+
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        self.put_transcript(mailbox, id, transcript).await
+    }
+
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        self.read_transcript(mailbox, id).await
     }
 
     fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {

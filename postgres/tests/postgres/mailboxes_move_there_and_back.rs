@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use voicemail::disk::OsDisk;
 use voicemail::greeting::{GreetingFolder, GreetingId, GreetingKind, GreetingStore as _, GreetingStoreExt as _, copy_greetings};
-use voicemail::message::{Audio, AudioType, Message, Origin, Status};
+use voicemail::message::{Audio, AudioType, Message, Origin, Status, Transcript};
 use voicemail::store::{
     ClosableStore, Compared, CopyableStore, Deposit, MaildirStore, MessageStore, MessageStoreExt as _, Migration,
 };
@@ -36,8 +36,25 @@ async fn filled(root: &Path) -> (MaildirStore, Message) {
         let message = message(&vec![7; if at == 4 { 100_000 } else { 900 }], at);
         store.deposit(&number, &Origin::Here, &message).await.unwrap();
         store.mark(&number, message.id(), status).await.unwrap();
+        if at == 2 {
+            store.set_transcript(&number, message.id(), &words()).await.unwrap();
+        }
     }
     (store, gone)
+}
+
+fn words() -> Transcript {
+    Transcript::new("Call me.", "x").with_language("fr-CA".parse().unwrap())
+}
+
+/// The transcripts of the messages in mailbox 2041.
+async fn transcripts(store: &dyn MessageStore) -> Vec<Transcript> {
+    let number = mailbox("2041");
+    let mut found = Vec::new();
+    for entry in store.list(&number).await.unwrap() {
+        found.extend(store.transcript(&number, entry.head.id).await.unwrap());
+    }
+    found
 }
 
 async fn compared(source: &dyn CopyableStore, target: &dyn CopyableStore) -> u64 {
@@ -110,6 +127,7 @@ async fn changes_after_the_first_copy_are_copied_both_ways() {
     let target = PostgresStore::builder(&database).build();
     Migration::new(&source, &target).copy().await.unwrap();
     assert_eq!(compared(&source, &target).await, 5);
+    assert_eq!(transcripts(&target).await, [words()]);
     // The database is in use now, and then its mailboxes go back into the same Maildirs.
     let new = target.list(&number).await.unwrap().into_iter().find(|entry| entry.status == Status::New).unwrap();
     target.mark(&number, new.head.id, Status::Old).await.unwrap();

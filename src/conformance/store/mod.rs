@@ -44,7 +44,7 @@ pub use self::stored::{
     counted, expunged_for_good, found, listed_in_order, marked_alike_twice, paged, refused_by_name, restored,
     retrieved_unchanged, versioned,
 };
-pub use self::transcribed::transcribed;
+pub use self::transcribed::{transcribed, transcribed_in_both_mailboxes};
 use crate::store::{CopyableStore, MessageStore};
 
 /// Runs every test of this module that needs neither a restart nor a second store, each on a fresh store from `make`.
@@ -84,6 +84,7 @@ where
     copied(&make().await).await;
     transferred(&make().await).await;
     transcribed(&make().await).await;
+    transcribed_in_both_mailboxes(&make().await).await;
     compared(&make().await).await;
     requested(&make().await).await;
 }
@@ -381,6 +382,7 @@ mod tests {
         check!(imported_key, IgnoresKeys, "Imported");
         check!(copied, CopiesTwice, "Copied");
         check!(transferred, TransfersACopy, "Transferred");
+        check!(transcribed_in_both_mailboxes, CopiesTwice, "Transcribed");
         check!(compared, ComparesNothing, "Compared");
         check!(requested, LosesRequests, "Requested");
     }

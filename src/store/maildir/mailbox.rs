@@ -109,7 +109,7 @@ impl Mailbox {
         }
         let staged = self.stage(context, message)?;
         let own = OwnName::of(message.head(), message.id(), key, staged.size());
-        let placed = self.place(context, limits, &own, status, remember, |path| staged.deliver(path))?;
+        let placed = self.place(context, limits, &own, status, remember, |_, path| staged.deliver(path))?;
         self.settle(context, key, placed)
     }
 
@@ -304,8 +304,8 @@ impl Mailbox {
         Staged::write(&context.disk, &context.staging, parts, recorded).map_err(not_taken)
     }
 
-    /// Puts a message into the mailbox at this status, under a name like `own`, unless it is there already: `deliver` gives its file a path. Its folder
-    /// is not flushed.
+    /// Puts a message into the mailbox at this status, under a name like `own`, unless it is there already: `deliver` gets the id and the path that it has here,
+    /// and gives its file that path. Its folder is not flushed.
     pub(super) fn place(
         &self,
         context: &StoreContext,
@@ -313,7 +313,7 @@ impl Mailbox {
         own: &OwnName,
         status: Status,
         remember: Remember,
-        deliver: impl FnOnce(&Path) -> io::Result<()>,
+        deliver: impl FnOnce(MessageId, &Path) -> io::Result<()>,
     ) -> Result<Placed, StoreError> {
         let (disk, key) = (&*context.disk, own.key);
         let _lock = self.lock(disk).map_err(not_taken)?;
@@ -339,7 +339,7 @@ impl Mailbox {
         if remember == Remember::Arrival {
             self.note_pending(context, id).map_err(not_taken)?;
         }
-        self.view().put(file.clone(), || deliver(&self.folders.path(&file))).map_err(not_taken)?;
+        self.view().put(file.clone(), || deliver(id, &self.folders.path(&file))).map_err(not_taken)?;
         Ok(Placed::New(id, folder))
     }
 

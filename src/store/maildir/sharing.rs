@@ -1,6 +1,7 @@
 //! Copies of messages, and messages that are transferred to another mailbox; the sound is on the disk once. Everything here blocks.
 
 use std::io;
+use std::iter;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -30,15 +31,20 @@ impl Mailbox {
         let located = source.find(context, id)?;
         let Some(own) = &located.own else {
             // Another program's mail has no key in its name.
-            return self.deposit(context, limits, &Origin::Here, &source.retrieve(context, id)?);
+            let deposit = self.deposit(context, limits, &Origin::Here, &source.retrieve(context, id)?)?;
+            if let (Deposit::Stored(copy), Some(transcript)) = (deposit, source.transcript(context, id)?) {
+                self.set_transcript(context, copy, &transcript)?;
+            }
+            return Ok(deposit);
         };
         if self.arrivals.is_kept(&*context.disk, own.key).map_err(not_taken)? {
             return Ok(Deposit::Duplicate);
         }
         context.ensure_free_space(0)?;
         let mut is_gone = false;
-        let deliver = |path: &Path| {
-            let delivered = source.give(context, &located, own, path)?;
+        let deliver = |copy: MessageId, path: &Path| {
+            let give = || source.give(context, &located, own, path);
+            let delivered = self.with_transcript_of(context, (source, id), copy, give)?;
             is_gone = delivered.is_none();
             delivered.ok_or_else(|| io::ErrorKind::NotFound.into())
         };
@@ -73,9 +79,10 @@ impl Mailbox {
             source.remove(disk, left_behind).map_err(not_taken)?;
         }
         let mut is_gone = false;
-        let deliver = |path: &Path| {
+        let deliver = |new: MessageId, path: &Path| {
             let rename = |file: &FileName| disk.rename(&source.folders.path(file), path);
-            let renamed = source.folders.with_renames(disk, &located.file.name, rename)?;
+            let give = || source.folders.with_renames(disk, &located.file.name, rename);
+            let renamed = self.with_transcript_of(context, (source, id), new, give)?;
             is_gone = renamed.is_none();
             renamed.ok_or_else(|| io::ErrorKind::NotFound.into())
         };
@@ -88,6 +95,8 @@ impl Mailbox {
         let deposit = self.settle(context, own.key, placed)?;
         if is_here_already {
             source.mark(context, id, Status::Removed)?;
+        } else {
+            source.remove_transcripts(context, iter::once(id));
         }
         for folder in [Folder::New, Folder::Cur] {
             source.folders.flush(disk, &context.flush, folder).map_err(failed)?;

@@ -19,7 +19,7 @@ use crate::clock::ManualClock;
 use crate::conformance;
 use crate::directory::{MailboxLimits, Owner, Retention, StaticDirectory};
 use crate::disk::{Disk, DiskFile, FaultyDisk, FreeSpace, InjectedFault, Operation, OsDisk, PowerCutDisk, Unsynced};
-use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Transcript, Urgency};
 use crate::store::DeduplicationKey;
 
 fn mailbox(number: &str) -> MailboxId {

@@ -6,6 +6,7 @@
 //! ```
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::context::{StoreContext, failed, not_taken};
@@ -25,25 +26,48 @@ impl Mailbox {
     ) -> Result<(), StoreError> {
         let (disk, bytes) = (&*context.disk, to_file(transcript));
         context.ensure_free_space(bytes.len() as u64)?;
-        let folder = folder(context, self.id());
-        if disk.list(&folder).is_err() {
-            disk::create_dirs(disk, &folder).map_err(not_taken)?;
-        }
+        let folder = self.transcripts(context).map_err(not_taken)?;
         {
             // A message that is deleted meanwhile would leave its transcript behind.
             let _lock = self.lock(disk).map_err(not_taken)?;
             self.find(context, id)?;
-            let part = folder.join(format!("{id}{PART}"));
-            remove(disk, &part).map_err(not_taken)?;
-            let file = disk.create(&part).map_err(not_taken)?;
-            file.write_all_at(bytes.as_bytes(), 0).map_err(not_taken)?;
-            file.sync().map_err(not_taken)?;
-            disk.rename(&part, &folder.join(id.to_string())).map_err(not_taken)?;
+            write(disk, &folder, id, bytes.as_bytes()).map_err(not_taken)?;
         }
-        // All three, because another call may have created the folders, and not have flushed their names yet.
-        [folder, context.root.join(FOLDER), context.root.clone()]
-            .iter()
-            .try_for_each(|folder| context.flush.sync_dir(disk, folder).map_err(failed))
+        flush(context, folder).map_err(failed)
+    }
+
+    /// Does `give`, which puts the message `of` of `source` into this mailbox as `id`, after the message has its transcript here: so nobody sees it without.
+    /// To be called under the lock of this mailbox. A transcript whose message does not come after a power cut is removed by housekeeping.
+    pub(super) fn with_transcript_of<T>(
+        &self,
+        context: &StoreContext,
+        (source, of): (&Self, MessageId),
+        id: MessageId,
+        give: impl FnOnce() -> io::Result<Option<T>>,
+    ) -> io::Result<Option<T>> {
+        let (disk, path) = (&*context.disk, folder(context, source.id()).join(of.to_string()));
+        let bytes = match disk::read(disk, &path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => return give(),
+            Err(error) => return Err(error),
+        };
+        let folder = self.transcripts(context)?;
+        write(disk, &folder, id, &bytes)?;
+        flush(context, folder)?;
+        let given = give();
+        if !matches!(given, Ok(Some(_))) {
+            self.remove_transcripts(context, iter::once(id));
+        }
+        given
+    }
+
+    /// The folder of the transcripts of this mailbox, which is created if it is missing.
+    fn transcripts(&self, context: &StoreContext) -> io::Result<PathBuf> {
+        let (disk, folder) = (&*context.disk, folder(context, self.id()));
+        if disk.list(&folder).is_err() {
+            disk::create_dirs(disk, &folder)?;
+        }
+        Ok(folder)
     }
 
     /// See [`MessageStore::transcript`](crate::store::MessageStore::transcript).
@@ -121,6 +145,22 @@ impl Tree {
 
 fn folder(context: &StoreContext, mailbox: &MailboxId) -> PathBuf {
     context.root.join(FOLDER).join(mailbox.as_str())
+}
+
+/// Flushes a folder of transcripts, and those above it: another call may have created them, and not have flushed their names yet.
+fn flush(context: &StoreContext, folder: PathBuf) -> io::Result<()> {
+    let folders = [folder, context.root.join(FOLDER), context.root.clone()];
+    folders.iter().try_for_each(|folder| context.flush.sync_dir(&*context.disk, folder))
+}
+
+/// Writes and flushes the transcript of a message; the folder is not flushed.
+fn write(disk: &dyn Disk, folder: &Path, id: MessageId, bytes: &[u8]) -> io::Result<()> {
+    let part = folder.join(format!("{id}{PART}"));
+    remove(disk, &part)?;
+    let file = disk.create(&part)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync()?;
+    disk.rename(&part, &folder.join(id.to_string()))
 }
 
 /// Removes a file; no error if there is none.

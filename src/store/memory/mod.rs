@@ -224,6 +224,7 @@ impl MessageStore for MemoryStore {
         }
         let message = message.clone();
         let key = source.keys.get(&id).copied().ok_or(StoreError::NoSuchMessage(id))?;
+        let transcript = source.transcripts.get(&id).cloned();
         let receiver = mailboxes.get_mut(to).ok_or_else(|| missing(to))?;
         if !receiver.arrivals.contains(&key) && is_full {
             return Err(StoreError::MailboxFull(to.clone()));
@@ -231,6 +232,9 @@ impl MessageStore for MemoryStore {
         let is_new = receiver.arrivals.insert(key);
         let deposit =
             if is_new { Deposit::Stored(receiver.add(key, &message, Status::New, self.now())) } else { Deposit::Duplicate };
+        if let (Deposit::Stored(id), Some(transcript)) = (deposit, transcript) {
+            receiver.transcripts.insert(id, transcript);
+        }
         mailboxes.get_mut(from).ok_or_else(|| missing(from))?.delete(|message, _| message.id() == id);
         Ok(deposit)
     }

@@ -14,6 +14,15 @@ async fn in_mailbox(store: &MaildirStore, number: &str) -> Vec<Status> {
     store.list(&mailbox(number)).await.unwrap().iter().map(|entry| entry.status).collect()
 }
 
+/// Gives the message, which is in the first mailbox, a transcript.
+async fn transcribe(store: &MaildirStore, id: MessageId) {
+    store.set_transcript(&mailbox("2041"), id, &Transcript::new("Call me.", "x")).await.unwrap();
+}
+
+async fn is_transcribed(store: &MaildirStore, number: &str, id: MessageId) -> bool {
+    store.transcript(&mailbox(number), id).await.unwrap() == Some(Transcript::new("Call me.", "x"))
+}
+
 async fn copy(store: &MaildirStore, id: MessageId) -> Result<Deposit, StoreError> {
     store.copy(&mailbox("2041"), id, &mailbox("2042")).await
 }
@@ -31,6 +40,7 @@ async fn a_copy_is_a_link_that_survives_a_power_cut_at_any_moment() {
             let disk: Arc<dyn Disk> = Arc::new(power.clone());
             let store = opened(&disk).await;
             deposit(&store, &message).await.unwrap();
+            transcribe(&store, message.id()).await;
             power.power_off_after(operations);
             let answer = copy(&store, message.id()).await;
             let was_cut = power.power_cut(unsynced);
@@ -38,16 +48,19 @@ async fn a_copy_is_a_link_that_survives_a_power_cut_at_any_moment() {
             let store = opened(&disk).await;
             let before = in_mailbox(&store, "2042").await;
             assert!(before.len() == 1 || answer.is_err(), "{at}");
+            assert!(before.is_empty() || is_transcribed(&store, "2042", message.id()).await, "{at}");
             assert_eq!(copy(&store, message.id()).await.unwrap() == Deposit::Duplicate, before.len() == 1, "{at}");
             assert_eq!(
                 (in_mailbox(&store, "2041").await, in_mailbox(&store, "2042").await),
                 (vec![Status::New], vec![Status::New])
             );
             // The message goes, and its copy stays.
+            assert!(is_transcribed(&store, "2041", message.id()).await, "{at}");
             store.mark(&mailbox("2041"), message.id(), Status::Removed).await.unwrap();
             store.expunge(&mailbox("2041")).await.unwrap();
             let kept = store.retrieve(&mailbox("2042"), message.id()).await.unwrap();
             assert_eq!(kept.audio().bytes(), message.audio().bytes(), "{at}");
+            assert!(is_transcribed(&store, "2042", message.id()).await, "{at}");
             if !was_cut {
                 assert!(answer.is_ok() && operations > 3, "{at}");
                 break;
@@ -84,6 +97,7 @@ async fn a_transfer_loses_and_doubles_nothing_through_power_cuts() {
             let disk: Arc<dyn Disk> = Arc::new(power.clone());
             let store = opened(&disk).await;
             deposit(&store, &message).await.unwrap();
+            transcribe(&store, message.id()).await;
             power.power_off_after(operations);
             let answer = transfer(&store, message.id()).await;
             let was_cut = power.power_cut(unsynced);
@@ -92,6 +106,8 @@ async fn a_transfer_loses_and_doubles_nothing_through_power_cuts() {
             let (group, member) = (in_mailbox(&store, "2041").await, in_mailbox(&store, "2042").await);
             assert!(!group.is_empty() || !member.is_empty(), "{at}: the message is lost");
             assert!(answer.is_err() || (group.is_empty() && member == [Status::New]), "{at}");
+            let holder = if member.is_empty() { "2041" } else { "2042" };
+            assert!(is_transcribed(&store, holder, message.id()).await, "{at}: the transcript is lost");
             // The member accepts it again.
             match transfer(&store, message.id()).await {
                 Ok(Deposit::Stored(_)) => assert!(member.is_empty(), "{at}"),
