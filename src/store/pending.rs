@@ -21,7 +21,7 @@ use crate::message::{MailboxId, MessageId};
 /// - **Taken.** [`take`](Self::take) answers pending arrivals that are not held, each whose message is still there; it is held from then on.
 /// - **Settled.** A settled arrival is not taken again, unless the power is cut within seconds: then it may be taken once more.
 ///
-/// [`conformance::store::remembered`](crate::conformance::store::remembered) tests them.
+/// [`conformance::store::remembered`](crate::conformance::store::remembered) and [`extended`](crate::conformance::store::extended) test them.
 #[async_trait]
 pub trait PendingArrivals: Debug + Send + Sync {
     /// Remembers each deposit from now on.

@@ -30,6 +30,19 @@ async fn remembers_arrivals_until_they_are_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_arrival_in_work_is_taken_by_no_other_node() {
+    let Some(server) = Server::common() else { return };
+    let address = server.create_database().await;
+    let node = async || store_in(&Database::connect(&address).await.unwrap()).await;
+    conformance::store::extended(&node().await, &node().await, async |wait| {
+        let milliseconds = wait.as_millis();
+        let sql = format!("UPDATE voicemail.arrival SET free_at = free_at - {milliseconds} * interval '1 millisecond'");
+        execute(&address, &sql).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract_with_a_directory() {
     if Server::common().is_none() {
         return;

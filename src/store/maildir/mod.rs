@@ -365,6 +365,11 @@ impl PendingArrivals for MaildirStore {
         self.blocking(move |tree| tree.take_arrivals(most, hold)).await
     }
 
+    async fn extend(&self, arrivals: &[PendingArrival], hold: Duration) -> Result<(), StoreError> {
+        self.tree.context.pending.extend(arrivals, hold);
+        Ok(())
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         let arrivals = arrivals.to_vec();
         self.blocking(move |tree| tree.context.pending.settle(&*tree.context.disk, &arrivals).map_err(not_taken)).await

@@ -100,6 +100,16 @@ impl Pending {
         Ok(taken)
     }
 
+    /// Holds these arrivals for `hold` from now on or for longer; one that is not pending any more is forgotten again when that is over.
+    pub(super) fn extend(&self, arrivals: &[PendingArrival], hold: Duration) {
+        let Some(own) = self.0.get() else { return };
+        let (mut held, until) = (own.held.lock(), now() + hold);
+        for arrival in arrivals {
+            let held_until = held.entry(arrival.clone()).or_insert(until);
+            *held_until = until.max(*held_until);
+        }
+    }
+
     /// Forgets these arrivals. The removal of their notes is not flushed.
     pub(super) fn settle(&self, disk: &dyn Disk, arrivals: &[PendingArrival]) -> io::Result<()> {
         let Some(own) = self.0.get() else { return Ok(()) };

@@ -229,6 +229,15 @@ async fn arrivals_are_remembered_until_they_are_settled() {
     assert_eq!(fs::read_dir(folder.path().join("pending")).unwrap().count(), 1, "one is not settled");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_arrival_in_work_is_held_for_longer() {
+    let wait = async |wait| tokio::time::advance(wait).await;
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let store = open(folders[0].path()).await;
+    conformance::store::extended(&store, &store, wait).await;
+    conformance::store::extended(&open(folders[1].path()).await, &open(folders[1].path()).await, wait).await;
+}
+
 /// Opens the store on `disk`, which remembers its arrivals, and deposits.
 async fn remember_and_deposit(disk: &Arc<dyn Disk>, message: &Message) -> Result<Deposit, StoreError> {
     let store = MaildirStore::builder("/store").disk(Arc::clone(disk)).open().await?;

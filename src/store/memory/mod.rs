@@ -312,6 +312,16 @@ impl PendingArrivals for MemoryStore {
         Ok(free.map(|(arrival, until)| (*until = now + hold, arrival.clone()).1).collect())
     }
 
+    async fn extend(&self, arrivals: &[PendingArrival], hold: Duration) -> Result<(), StoreError> {
+        let until = Instant::now() + hold;
+        for held_until in
+            self.pending.lock().iter_mut().flatten().filter(|(held, _)| arrivals.contains(held)).map(|(_, until)| until)
+        {
+            *held_until = until.max(*held_until);
+        }
+        Ok(())
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.retain(|arrival, _| !arrivals.contains(arrival));

@@ -63,6 +63,12 @@ async fn a_removed_message_is_deleted_after_its_time() {
     assert_eq!(left(1).await, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_arrival_in_work_is_held_for_longer() {
+    let store = MemoryStore::new([mailbox("2041"), mailbox("2042")]);
+    conformance::store::extended(&store, &store, async |wait| tokio::time::advance(wait).await).await;
+}
+
 #[tokio::test]
 async fn versions_are_given_only_where_they_are_asked_for() {
     let store = MemoryStore::new([mailbox("2041")]);
