@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! [`PostgresPins`] keeps the PINs there, with the lockouts, [`PostgresGreetings`] the greetings, and [`PostgresRules`] the rules that owners change: an owner
+//! [`PostgresPins`] keeps the PINs there, with the lockouts, [`PostgresGreetings`] the greetings, [`PostgresRules`] the rules that owners change, and [`PostgresLists`] their lists: an owner
 //! enters the same PIN at every node, and each node plays a new greeting and follows a new rule at once.
 //!
 //! # Left to others
@@ -43,6 +43,7 @@ mod error;
 mod greetings;
 mod jobs;
 mod leases;
+mod lists;
 mod pins;
 mod rules;
 mod schema;
@@ -54,6 +55,7 @@ pub use self::error::DatabaseError;
 pub use self::greetings::PostgresGreetings;
 pub use self::jobs::PostgresJobs;
 pub use self::leases::PostgresLease;
+pub use self::lists::PostgresLists;
 pub use self::pins::PostgresPins;
 pub use self::rules::PostgresRules;
 pub use self::store::{PostgresStore, PostgresStoreBuilder};

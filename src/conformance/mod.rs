@@ -12,6 +12,7 @@ pub mod greeting;
 #[cfg(feature = "node")]
 pub mod jobs;
 pub mod lease;
+pub mod lists;
 pub mod mwi;
 pub mod rules;
 pub mod store;

@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/009_transfer.sql"),
     include_str!("steps/010_rules_of_owners.sql"),
     include_str!("steps/011_transcripts.sql"),
+    include_str!("steps/012_private_lists.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

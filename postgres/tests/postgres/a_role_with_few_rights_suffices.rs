@@ -8,7 +8,9 @@ use voicemail::message::{Audio, AudioType, Origin};
 use voicemail::mwi::LampLease as _;
 use voicemail::store::{MessageStore as _, Retention};
 use voicemail::telephone::{PinHash, PinStore as _, PinVerdict};
-use voicemail_postgres::{Database, PostgresGreetings, PostgresJobs, PostgresLease, PostgresPins, PostgresRules, PostgresStore};
+use voicemail_postgres::{
+    Database, PostgresGreetings, PostgresJobs, PostgresLease, PostgresLists, PostgresPins, PostgresRules, PostgresStore,
+};
 
 use super::support::messages::message;
 use super::support::server::{Server, execute};
@@ -61,6 +63,7 @@ async fn everything_else_works_with_few_rights_too() {
     let site = "london".parse().unwrap();
     assert_eq!(PostgresLease::new(&database, "node").renew(&[site]).await.unwrap().len(), 1);
     conformance::rules::one_of_two(&PostgresRules::new(&database)).await;
+    conformance::lists::apart(&PostgresLists::new(&database)).await;
     conformance::jobs::run_all(|| async {
         let database = Database::connect(&limited().await.unwrap().1).await.unwrap();
         (PostgresJobs::new(&database), PostgresJobs::new(&database))

@@ -23,6 +23,7 @@ mod housekeeping;
 mod keeps_the_contract;
 mod leases_and_jobs;
 mod limits_are_exact;
+mod lists_are_shared;
 mod long_sounds;
 mod mailboxes_move_there_and_back;
 mod one_member_gets_a_message;

@@ -137,6 +137,11 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn keeps_the_contract() {
+        crate::conformance::lists::run_all(|| async { ListFolder::open(PowerCutDisk::new(), "/lists").await.unwrap() }).await;
+    }
+
+    #[tokio::test]
     async fn a_list_is_whole_after_a_power_cut_at_any_moment() {
         let owner: MailboxId = "2041".parse().unwrap();
         let (before, after) = (list("before", &["2001"]), list("after", &["2002", "sales"]));

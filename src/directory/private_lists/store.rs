@@ -15,6 +15,8 @@ use crate::message::MailboxId;
 /// - **Apart.** A list belongs to its owner; other owners have lists of the same number.
 /// - **Kept.** After `Ok`, a change survives a restart of the process, and of the machine if the store is durable at all.
 /// - **Whole.** A list is read as it was put, or as it was before.
+///
+/// [`conformance::lists`](crate::conformance::lists) tests what can be seen from outside.
 #[async_trait]
 pub trait ListStore: Debug + Send + Sync + 'static {
     /// Returns the list `number` of `owner`; `None` if there is none.
