@@ -2,7 +2,7 @@
 //!
 //! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, a table of three nodes
 //! with the role of each for its PBXs, a table of the mailboxes, one of the distribution lists, one of the shared mailboxes, one of the rules
-//! for messages that arrive, a Mermaid flowchart, and exit status 0; or, for a file with
+//! for messages that arrive, one of the mailboxes for undeliverable messages, a Mermaid flowchart, and exit status 0; or, for a file with
 //! faults, each fault on one line, and exit status 1.
 
 use std::fs;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
                 network.to_list_table(),
                 network.to_shared_table(),
                 network.to_rule_table(),
+                network.to_undeliverable_table(),
                 network.to_mermaid(),
             ];
             match writeln!(io::stdout(), "{}", tables.join("\n")) {

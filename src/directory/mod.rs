@@ -5,6 +5,7 @@ mod fixed;
 mod group;
 mod private_lists;
 mod retention;
+mod thresholds;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use self::private_lists::{
     InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
 };
 pub use self::retention::Retention;
+pub use self::thresholds::WarningThresholds;
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -130,6 +132,8 @@ pub struct Owner {
     pub holding: MailboxLimits,
     /// How long the messages of the mailbox stay. Each time that is `None` is that of the store.
     pub retention: Retention,
+    /// When the owner is warned.
+    pub warnings: WarningThresholds,
     /// The mail address of the owner, to which rules send mails that name no other.
     pub email: Option<MailAddress>,
     /// The rules for messages that arrive, unless a [`RuleStore`](crate::rules::RuleStore) has others of the owner.
@@ -149,6 +153,7 @@ impl Owner {
             recording: RecordingLimits::default(),
             holding: MailboxLimits::default(),
             retention: Retention::default(),
+            warnings: WarningThresholds::default(),
             email: None,
             rules: ArrivalRules::default(),
             may_change_rules: false,

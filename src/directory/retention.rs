@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-#[cfg(any(feature = "fs", feature = "memory"))]
+#[cfg(any(feature = "wire", feature = "memory"))]
 use chrono::{DateTime, TimeDelta, Utc};
 
-#[cfg(any(feature = "fs", feature = "memory"))]
+#[cfg(any(feature = "wire", feature = "memory"))]
 use crate::message::Status;
 
 /// How long the messages of a mailbox stay; by default, for ever.
@@ -64,7 +64,7 @@ impl Retention {
     }
 
     /// The second since 1970 before which a message must have been recorded, or removed, to be too old at `now`.
-    #[cfg(any(feature = "fs", feature = "memory"))]
+    #[cfg(any(feature = "wire", feature = "memory"))]
     pub(crate) fn end_of(&self, status: Status, now: DateTime<Utc>) -> Option<i64> {
         let stays = match status {
             Status::New => self.new,

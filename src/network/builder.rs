@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 #[cfg(feature = "http-client")]
 use super::webhook::{Webhook, WebhookBuilder};
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
-use crate::directory::{MailboxLimits, Retention};
+use crate::directory::{MailboxLimits, Retention, WarningThresholds};
 use crate::message::{Language, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -20,6 +20,7 @@ pub struct NetworkBuilder {
     pub(super) lists: Vec<ListBuilder>,
     #[cfg(feature = "http-client")]
     pub(super) webhooks: Vec<WebhookBuilder>,
+    pub(super) undeliverable: Option<MailboxId>,
     /// The faults found on reading that belong to no PBX.
     pub(super) faults: Vec<Rule>,
 }
@@ -32,6 +33,7 @@ impl NetworkBuilder {
             lists: Vec::new(),
             #[cfg(feature = "http-client")]
             webhooks: Vec::new(),
+            undeliverable: None,
             faults: Vec::new(),
         }
     }
@@ -39,6 +41,13 @@ impl NetworkBuilder {
     /// Adds a PBX to the network.
     pub fn site(mut self, site: SiteBuilder) -> Self {
         self.sites.push(site);
+        self
+    }
+
+    /// Sets the mailbox that gets a copy of each undeliverable message: one that its node has parked in its [spool](crate::spool) because the
+    /// message was refused for good. The default is none.
+    pub fn undeliverable(mut self, mailbox: MailboxId) -> Self {
+        self.undeliverable = Some(mailbox);
         self
     }
 
@@ -101,6 +110,9 @@ pub struct SiteBuilder {
     pub(super) holding: MailboxLimits,
     /// How long the messages of each mailbox stay that has no such times itself.
     pub(super) retention: Retention,
+    /// When the owner of each mailbox is warned that has no such thresholds itself.
+    pub(super) warnings: WarningThresholds,
+    pub(super) undeliverable: Option<MailboxId>,
     /// The rules of each mailbox that has none itself.
     pub(super) rules: ArrivalRules,
     pub(super) owners_change_rules: bool,
@@ -140,6 +152,8 @@ impl SiteBuilder {
             mailboxes: Vec::new(),
             holding: MailboxLimits::default(),
             retention: Retention::default(),
+            warnings: WarningThresholds::default(),
+            undeliverable: None,
             rules: ArrivalRules::default(),
             owners_change_rules: false,
             faults: Vec::new(),
@@ -226,6 +240,19 @@ impl SiteBuilder {
         self
     }
 
+    /// Sets when the owner of each mailbox of the PBX is warned that has no such threshold itself: from 90 percent of a limit on, and 3 days
+    /// before a message is removed, by default.
+    pub fn warnings(mut self, thresholds: WarningThresholds) -> Self {
+        self.warnings = thresholds;
+        self
+    }
+
+    /// Sets the mailbox that gets a copy of each undeliverable message that the PBX has recorded, in place of that of the network.
+    pub fn undeliverable(mut self, mailbox: MailboxId) -> Self {
+        self.undeliverable = Some(mailbox);
+        self
+    }
+
     /// Sets the rules of each mailbox of the PBX that has none of its own: which mail is sent when a message arrives. The default is none.
     pub fn rules(mut self, rules: ArrivalRules) -> Self {
         self.rules = rules;
@@ -245,7 +272,7 @@ impl SiteBuilder {
         let trunk_groups = self.trunk_groups.into_iter();
         let with_limits = |mailbox: Mailbox| {
             let (holding, retention) = (mailbox.holding.or(self.holding), mailbox.retention.or(self.retention));
-            Mailbox { holding, retention, ..mailbox }
+            Mailbox { holding, retention, warnings: mailbox.warnings.or(self.warnings), ..mailbox }
         };
         Some(Site {
             id,
@@ -261,6 +288,7 @@ impl SiteBuilder {
             zone: self.zone.value()?,
             language: self.language,
             fallback: self.is_fallback.value().unwrap_or(false).then(|| Fallback { backup_node: self.backup_node.value() }),
+            undeliverable: self.undeliverable,
             rules: self.rules,
             owners_change_rules: self.owners_change_rules,
             mailboxes: self.mailboxes.into_iter().map(with_limits).collect(),

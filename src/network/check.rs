@@ -24,6 +24,7 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
     lists::check(&network.lists, &index, &mut rules);
     #[cfg(feature = "http-client")]
     webhooks::check(&network.webhooks, &index, &mut rules);
+    limits::undeliverable_is_a_mailbox(network.undeliverable.as_ref(), &index, &mut rules);
     let mut faults: Vec<_> = rules.into_iter().map(|rule| Fault { pbx: None, rule }).collect();
     for (place, site) in network.sites.iter().enumerate() {
         let pbx = PbxContext { site, place, index: &index };
@@ -68,6 +69,8 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     shared::shared_mailboxes_are_not_nested,
     shared::groups_make_no_copies,
     limits::messages_stay_for_some_time,
+    limits::warnings_come_at_a_percentage,
+    |pbx, found| limits::undeliverable_is_a_mailbox(pbx.site.undeliverable.as_ref(), pbx.index, found),
 ];
 
 fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {

@@ -25,6 +25,7 @@ use crate::message::{Language, MailboxId};
 /// let description: NetworkDescription = toml::from_str(
 ///     r#"
 ///     domain = "voicemail.example"                # the mailboxes' addresses are 2001@voicemail.example
+///     undeliverable = "2001"                      # gets a copy of each message that was refused for good; by default none
 ///
 ///     [lists]
 ///     2900 = ["2001"]                             # messages of owners to 2900 go to these mailboxes; 1 to 360
@@ -42,6 +43,7 @@ use crate::message::{Language, MailboxId};
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
 ///     holds = { messages = 500, minutes = 240 }   # limits of each of its mailboxes; by default none
 ///     retention = { old_days = 90, removed_days = 7 }  # messages stay so long; by default as the store is set
+///     warnings = { percent = 80, days = 7 }       # the owner is warned; by default at 90 percent, and 3 days before
 ///     owner_rules = true                          # owners may change their rules; by default they may not
 ///
 ///     [[pbx.on_arrival]]                          # a rule of each mailbox without rules; by default none
@@ -137,6 +139,7 @@ fn network(value: Value) -> NetworkBuilder {
     }
     network.lists = lists(&mut fields);
     read_webhooks(&mut fields, &mut network);
+    network.undeliverable = undeliverable(&mut fields);
     network.faults = fields.end();
     network
 }
@@ -205,11 +208,18 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.backup_node = address(&mut fields, "backup_node");
     site.holding = limits::holding(&mut fields);
     site.retention = limits::retention(&mut fields);
+    site.warnings = limits::warnings(&mut fields);
+    site.undeliverable = undeliverable(&mut fields);
     site.rules = rules::of_pbx(&mut fields);
     site.owners_change_rules = fields.boolean("owner_rules").value().unwrap_or(false);
     site.mailboxes = mailboxes(&mut fields);
     site.faults = fields.end();
     site
+}
+
+/// Reads the mailbox for undeliverable messages. One that cannot be read is none.
+fn undeliverable(fields: &mut TableReader) -> Option<MailboxId> {
+    fields.parsed("undeliverable", |found| Rule::InvalidMailbox { found }).value()
 }
 
 fn name(fields: &mut TableReader, place: usize) -> PbxName {
@@ -343,11 +353,25 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     let recording = limits::recording(&mut parts);
     let holding = limits::holding(&mut parts);
     let retention = limits::retention(&mut parts);
+    let warnings = limits::warnings(&mut parts);
     let (email, rules) = rules::of_mailbox(&mut parts);
     let group = group(&mut parts, id.as_ref());
     let copies_to = members(&mut parts, "copies_to").unwrap_or_default();
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, language, recording, holding, retention, email, rules, group, copies_to })
+    id.map(|number| Mailbox {
+        number,
+        name,
+        zone,
+        language,
+        recording,
+        holding,
+        retention,
+        warnings,
+        email,
+        rules,
+        group,
+        copies_to,
+    })
 }
 
 /// Reads the members of a group, and whether one of them owns a message.

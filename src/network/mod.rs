@@ -123,6 +123,7 @@ pub struct Network {
     lists: BTreeMap<MailboxId, DistributionList>,
     /// The groups of each member.
     memberships: HashMap<MailboxId, Vec<MailboxId>>,
+    undeliverable: Option<MailboxId>,
     central: usize,
     central_node: NodeAddress,
     backup_node: Option<NodeAddress>,
@@ -160,6 +161,7 @@ impl Network {
             mailboxes,
             lists,
             memberships,
+            undeliverable: None,
             central,
             central_node,
             backup_node,
@@ -286,6 +288,17 @@ impl Network {
         self.webhooks.values()
     }
 
+    /// The mailbox for undeliverable messages that the PBX `site` has recorded: that of the PBX, or else of the network. `None` if there is none.
+    pub fn undeliverable(&self, site: Option<&SiteId>) -> Option<&MailboxId> {
+        let of_site = site.and_then(|site| self.site(site)).and_then(Site::undeliverable);
+        of_site.or(self.undeliverable.as_ref())
+    }
+
+    /// Whether there is a mailbox for undeliverable messages of any PBX.
+    pub(crate) fn has_undeliverable(&self) -> bool {
+        self.undeliverable.is_some() || self.sites().any(|site| site.undeliverable.is_some())
+    }
+
     /// The groups that the mailbox with this number or name is a member of.
     pub fn groups_of(&self, member: &MailboxId) -> &[MailboxId] {
         self.memberships.get(member).map_or(&[], Vec::as_slice)
@@ -356,6 +369,7 @@ fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
         recording: mailbox.recording,
         holding: mailbox.holding,
         retention: mailbox.retention,
+        warnings: mailbox.warnings,
         email: mailbox.email.clone(),
         rules: mailbox.rules.as_ref().unwrap_or(&site.rules).clone(),
         may_change_rules: site.owners_change_rules,
@@ -399,7 +413,7 @@ impl NetworkBuilder {
             let webhooks = self.webhooks.into_iter().map(WebhookBuilder::into_webhook).collect::<Option<Vec<_>>>()?;
             Network { webhooks: webhooks.into_iter().map(|webhook| (webhook.id.clone(), webhook)).collect(), ..network }
         };
-        Some(network)
+        Some(Network { undeliverable: self.undeliverable, ..network })
     }
 }
 

@@ -48,15 +48,29 @@ impl Network {
     }
 
     /// Returns a table with a line for each mailbox: its PBX, the zone and the language of its owner, the minimum and maximum length of a
-    /// message in seconds, how much it may hold, and how many days its messages stay. The form is that of [`to_table`](Self::to_table).
+    /// message in seconds, how much it may hold, how many days its messages stay,
+    /// and when its owner is warned. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
-    /// MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                      DAYS
-    /// 2001     london  Europe/London  en-GB     1 to 300  messages 500, minutes 240  old 90, removed 7
-    /// 2008     tokyo   Asia/Tokyo     -         2 to 120  -                          -
+    /// MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                      DAYS               WARNED
+    /// 2001     london  Europe/London  en-GB     1 to 300  messages 500, minutes 240  old 90, removed 7  80 %, 7 days
+    /// 2008     tokyo   Asia/Tokyo     -         2 to 120  -                          -                  90 %, 3 days
     /// ```
     pub fn to_mailbox_table(&self) -> String {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
+    }
+
+    /// Returns a table with a line for each PBX that has a mailbox for its undeliverable messages, its own or the network's. The form is that of
+    /// [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// PBX     UNDELIVERABLE TO
+    /// london  2001
+    /// tokyo   2008
+    /// ```
+    pub fn to_undeliverable_table(&self) -> String {
+        let row = |site: &Site| Some([site.id().to_string(), self.undeliverable(Some(site.id()))?.to_string()]);
+        in_columns(UNDELIVERABLE_HEADINGS, self.sites().filter_map(row))
     }
 
     /// Returns a table with a line for each distribution list: how many mailboxes it has with those of the lists inside it, and its members. The form
@@ -187,7 +201,7 @@ fn row(site: &Site) -> [String; 6] {
     ]
 }
 
-fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 7] {
+fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 8] {
     [
         mailbox.number.to_string(),
         site.id().to_string(),
@@ -196,6 +210,7 @@ fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 7] {
         format!("{} to {}", mailbox.recording.min.as_secs(), mailbox.recording.max.as_secs()),
         or_dash(limits(mailbox.holding)),
         or_dash(days(mailbox.retention)),
+        format!("{} %, {} days", mailbox.warnings.percent(), mailbox.warnings.days()),
     ]
 }
 
@@ -260,8 +275,9 @@ fn escaped(text: &str) -> String {
 }
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
-const MAILBOX_HEADINGS: [&str; 7] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS", "DAYS"];
+const MAILBOX_HEADINGS: [&str; 8] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS", "DAYS", "WARNED"];
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
+const UNDELIVERABLE_HEADINGS: [&str; 2] = ["PBX", "UNDELIVERABLE TO"];
 const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
 const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
 #[cfg(feature = "http-client")]
@@ -274,7 +290,7 @@ mod tests {
 
     use super::super::samples::{self, CENTRAL_NODE, central, centralized, distributed, id, node};
     use super::super::{Fallback, Licence, LicenceClass, Mailbox};
-    use crate::directory::{MailboxLimits, Retention};
+    use crate::directory::{MailboxLimits, Retention, WarningThresholds};
     use crate::rules::{ArrivalRule, ArrivalRules, Content, PrivateMessages};
 
     fn network() -> super::Network {
@@ -312,7 +328,9 @@ himalaya.voicemail.example  -                           -               tokyo, e
     fn the_table_of_mailboxes_has_languages_and_limits() {
         let holding = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(90)), bytes: Some(5) };
         let retention = Retention::default().old_for(Duration::from_secs(30 * 86_400)).removed_for(Duration::from_secs(60));
-        let limited = Mailbox { holding, retention, ..samples::mailbox("2009") }.with_language("de".parse().unwrap());
+        let limited = Mailbox { holding, retention, ..samples::mailbox("2009") }
+            .with_warnings(WarningThresholds::default().with_percent(80))
+            .with_language("de".parse().unwrap());
         let hours = MailboxLimits { length: Some(Duration::from_secs(7200)), ..MailboxLimits::default() };
         let london = central("london")
             .language("en-GB".parse().unwrap())
@@ -321,12 +339,19 @@ himalaya.voicemail.example  -                           -               tokyo, e
             .mailbox(limited);
         let sites = vec![london, distributed("tokyo").mailbox(samples::mailbox("2008"))];
         let expected = "\
-MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                            DAYS
-2001     london  Europe/London  en-GB     1 to 300  minutes 120                      -
-2009     london  Europe/London  de        1 to 300  messages 1, seconds 90, bytes 5  old 30, removed 60 s
-2008     tokyo   Asia/Tokyo     -         1 to 300  -                                -
+MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS                            DAYS                  WARNED
+2001     london  Europe/London  en-GB     1 to 300  minutes 120                      -                     90 %, 3 days
+2009     london  Europe/London  de        1 to 300  messages 1, seconds 90, bytes 5  old 30, removed 60 s  80 %, 3 days
+2008     tokyo   Asia/Tokyo     -         1 to 300  -                                -                     90 %, 3 days
 ";
         assert_eq!(samples::of(sites).unwrap().to_mailbox_table(), expected);
+    }
+
+    #[test]
+    fn the_table_of_undeliverable_messages_has_each_pbx_with_one() {
+        let leeds = distributed("leeds").mailbox(samples::mailbox("2008"));
+        let sites = vec![central("london"), leeds.undeliverable("2008".parse().unwrap())];
+        assert_eq!(samples::of(sites).unwrap().to_undeliverable_table(), "PBX    UNDELIVERABLE TO\nleeds  2008\n");
     }
 
     #[test]

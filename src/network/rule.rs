@@ -313,6 +313,23 @@ pub enum Rule {
         /// The key in a description: `new_days` or `old_days`.
         key: &'static str,
     },
+    /// N59: a warning comes from 1 to 100 percent of a limit on.
+    #[error(
+        "a warning comes from 1 to 100 percent of a limit on; found {found} for {}; correct it, or remove it for 90",
+        .number.as_ref().map_or_else(|| "the PBX's mailboxes".to_owned(), ToString::to_string)
+    )]
+    WarningPercent {
+        /// The mailbox; `None` for the thresholds of a PBX for all of its mailboxes.
+        number: Option<MailboxId>,
+        /// The percentage given.
+        found: u8,
+    },
+    /// N60: undeliverable messages go to a mailbox of the network.
+    #[error("undeliverable messages go to a mailbox of the network; found {found}, which is none; correct or remove it")]
+    UnknownUndeliverable {
+        /// The number or name given, which no mailbox has.
+        found: MailboxId,
+    },
     /// N65: the name of a web hook is unique.
     #[error("a web hook's name is unique; found {webhook} twice; give one of them another name")]
     DuplicateWebhook {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
-use crate::directory::{Group, MailboxLimits, RecordingLimits, Retention};
+use crate::directory::{Group, MailboxLimits, RecordingLimits, Retention, WarningThresholds};
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -27,6 +27,7 @@ pub struct Site {
     pub(super) zone: Tz,
     pub(super) language: Option<Language>,
     pub(super) fallback: Option<Fallback>,
+    pub(super) undeliverable: Option<MailboxId>,
     pub(super) rules: ArrivalRules,
     pub(super) owners_change_rules: bool,
     pub(super) mailboxes: Vec<Mailbox>,
@@ -102,6 +103,12 @@ impl Site {
     /// The settings of the fallback, if the PBX is the fallback of the central PBX.
     pub fn fallback(&self) -> Option<&Fallback> {
         self.fallback.as_ref()
+    }
+
+    /// The PBX's own mailbox for undeliverable messages that it has recorded; [`Network::undeliverable`](super::Network::undeliverable) returns
+    /// the one in force.
+    pub fn undeliverable(&self) -> Option<&MailboxId> {
+        self.undeliverable.as_ref()
     }
 
     /// The rules of each mailbox that has none of its own: which mail is sent when a message arrives.
@@ -213,6 +220,9 @@ pub struct Mailbox {
     /// How long the messages of the mailbox stay. Each time that is `None` is that of the PBX,
     /// [`SiteBuilder::retention`](super::SiteBuilder::retention), or else of the store.
     pub retention: Retention,
+    /// When the owner is warned. Each threshold that is `None` is that of the PBX,
+    /// [`SiteBuilder::warnings`](super::SiteBuilder::warnings).
+    pub warnings: WarningThresholds,
     /// The mail address of the owner.
     pub email: Option<MailAddress>,
     /// The rules for messages that arrive; `None` for those of the PBX. Empty ones switch those of the PBX off.
@@ -228,20 +238,19 @@ impl Mailbox {
     /// A mailbox with the default limits of length, and with the zone, the language, the limits and the rules of its PBX, whose owner has neither
     /// name nor mail address.
     pub fn new(number: MailboxId) -> Self {
-        let (recording, holding) = (RecordingLimits::default(), MailboxLimits::default());
-        let (retention, group, copies_to) = (Retention::default(), None, Vec::new());
         Self {
             number,
             name: None,
             zone: None,
             language: None,
-            recording,
-            holding,
-            retention,
+            recording: RecordingLimits::default(),
+            holding: MailboxLimits::default(),
+            retention: Retention::default(),
+            warnings: WarningThresholds::default(),
             email: None,
             rules: None,
-            group,
-            copies_to,
+            group: None,
+            copies_to: Vec::new(),
         }
     }
 
@@ -279,6 +288,12 @@ impl Mailbox {
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
+    }
+
+    /// The same mailbox with an owner who is warned by these thresholds.
+    #[must_use]
+    pub fn with_warnings(self, thresholds: WarningThresholds) -> Self {
+        Self { warnings: thresholds, ..self }
     }
 
     /// The same mailbox with an owner who has this mail address.

@@ -11,6 +11,7 @@ mod receipts;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod tests;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
 use self::heard_before::HeardBefore;
 pub use self::receipts::ReceiptOutcome;
+pub use self::warnings::MailboxWarnings;
 use crate::audio::join;
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};

@@ -16,10 +16,12 @@ mod migrate;
 mod pending;
 mod query;
 mod staged;
+mod usage;
 mod wrapper;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -41,6 +43,7 @@ pub use self::migrate::{Compared, FaultReason, Migration, MigrationError, Migrat
 pub use self::pending::{PendingArrival, PendingArrivals};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
+pub use self::usage::{MailboxRoom, MailboxUsage};
 pub use self::wrapper::StoreWrapper;
 pub use crate::directory::Retention;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
@@ -57,7 +60,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   default. A store with an index answers them without reading every message.
 /// - *Shared mailboxes:* [`copy`](Self::copy), [`transfer`](Self::transfer) and [`mark_if`](Self::mark_if), by which two calls at once notify a
 ///   sender once.
-/// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
+/// - *Large messages and limits:* [`usage`](Self::usage), [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
 /// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import),
 ///   [`set_transcript`](Self::set_transcript), [`transcript`](Self::transcript), [`housekeep`](Self::housekeep),
 ///   [`external_changes`](Self::external_changes) and [`pending_arrivals`](Self::pending_arrivals), which a [`Node`](crate::node::Node) drives.
@@ -82,6 +85,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   Each page says how many messages there are on all of them.
 /// - **Found.** `entry` shows a message as `list` does, a removed one too.
 /// - **Restored.** A message that `mark` has set to removed can be marked new or old again, until the store expunges it.
+/// - **Used.** `usage` counts the new and old messages that `list` shows. A mailbox whose usage reaches one of the limits in it is full.
 /// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
 /// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
 ///   after either of them, the other one answers that the message is a duplicate. An imported key without a message has the same effect.
@@ -273,6 +277,23 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
         let _ = (mailbox, id, expected, status);
         Err(StoreError::Unsupported("mark_if"))
+    }
+
+    /// Returns how much `mailbox` holds, and the limits and the retention that the store applies to it now. Reads no audio. The default counts the
+    /// messages of [`list`](Self::list), and knows of no limits: an owner is not warned of those that the store does not report.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        let held = self.list(mailbox).await?.into_iter().filter(|entry| entry.status != Status::Removed);
+        let lengths: Vec<_> = held.map(|entry| entry.head.length).collect();
+        let total = lengths.iter().fold(Duration::ZERO, |sum, length| sum.saturating_add(*length));
+        Ok(MailboxUsage::new(lengths.len(), total))
     }
 
     /// Checks whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
-    StagedMail, StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MailboxUsage, MessageStore, Page,
+    PendingArrivals, Query, StagedMail, StoreError,
 };
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
@@ -113,6 +113,11 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
         self.inner().mark_if(mailbox, id, expected, status).await
     }
 
+    /// How much a mailbox holds, and its limits.
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        self.inner().usage(mailbox).await
+    }
+
     /// Checks whether a message would be taken.
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
         self.inner().check(mailbox, size).await
@@ -213,6 +218,10 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
         StoreWrapper::mark_if(self, mailbox, id, expected, status).await
+    }
+
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        StoreWrapper::usage(self, mailbox).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

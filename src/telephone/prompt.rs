@@ -33,6 +33,15 @@ pub enum Prompt {
         /// The number of old messages.
         old: usize,
     },
+    /// The owner's mailbox is nearly full: soon it takes no more messages.
+    MailboxNearlyFull,
+    /// Messages will be removed soon because of their age.
+    MessagesExpire {
+        /// The number of messages that will be removed.
+        messages: usize,
+        /// Within how many days they will be removed.
+        days: u16,
+    },
     /// The mailbox has no messages of the chosen kind.
     NoMessages,
     /// The messages cannot be reached at the moment; try again.

@@ -10,6 +10,7 @@ mod hostile_sound;
 mod keys_typed_ahead;
 mod legs_of_every_kind;
 mod messages_to_a_list;
+mod owners_are_warned;
 mod owners_listen_and_send;
 mod people_hear_their_language;
 mod random_calls_say_nothing_false;

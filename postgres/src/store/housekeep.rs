@@ -69,7 +69,7 @@ impl PostgresStore {
     }
 
     /// The retention in force for a mailbox. An error if its owner's is not known: then no message is removed.
-    async fn retention_of(&self, mailbox: &MailboxId) -> Result<Retention, StoreError> {
+    pub(super) async fn retention_of(&self, mailbox: &MailboxId) -> Result<Retention, StoreError> {
         let Some(directory) = &self.directory else { return Ok(self.retention) };
         let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
         Ok(owner.map_or(self.retention, |owner| owner.retention.or(self.retention)))

@@ -25,8 +25,8 @@ use tokio_postgres::Row;
 use voicemail::directory::{Directory, MailboxLimits};
 use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 use voicemail::store::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
-    Retention, StagedMail, StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MailboxUsage, MessageStore, Page,
+    PendingArrivals, Query, Retention, StagedMail, StoreError,
 };
 
 pub use self::builder::PostgresStoreBuilder;
@@ -196,6 +196,10 @@ impl MessageStore for PostgresStore {
 
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         self.read_page(mailbox, query).await
+    }
+
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        self.read_usage(mailbox).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! Counts messages, and checks whether there is room for one more.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 use voicemail::directory::MailboxLimits;
 use voicemail::message::{MailboxId, Summary};
-use voicemail::store::{MailboxState, StoreError};
+use voicemail::store::{MailboxState, MailboxUsage, StoreError};
 
 use super::PostgresStore;
 use super::values::{bigint, column, millis};
@@ -19,6 +21,12 @@ impl PostgresStore {
         self.check_size(size)?;
         let (row, limits) = self.read_mailbox(mailbox).await?;
         if reaches(&row, &limits)? { Err(StoreError::MailboxFull(mailbox.clone())) } else { Ok(()) }
+    }
+
+    pub(super) async fn read_usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        let retention = self.retention_of(mailbox).await?;
+        let (row, limits) = self.read_mailbox(mailbox).await?;
+        Ok(usage_of(&row)?.with_limits(limits).with_retention(retention))
     }
 
     /// The row of the mailbox, which is made if it is missing and may be made; and the limits of the mailbox.
@@ -40,6 +48,14 @@ fn state_of(row: &Row) -> Result<MailboxState, DatabaseError> {
     let summary = Summary::new(count(1)?, count(3)?).with_urgent(count(2)?, count(4)?);
     let version: i64 = column(row, 0)?;
     Ok(MailboxState::new(summary).with_version(u64::try_from(version).unwrap_or_default()))
+}
+
+fn usage_of(row: &Row) -> Result<MailboxUsage, DatabaseError> {
+    let messages = i64::from(column::<i32>(row, 1)?) + i64::from(column::<i32>(row, 3)?);
+    let (length, bytes): (i64, i64) = (column(row, 5)?, column(row, 6)?);
+    let length = Duration::from_millis(u64::try_from(length).unwrap_or_default());
+    let usage = MailboxUsage::new(usize::try_from(messages).unwrap_or_default(), length);
+    Ok(usage.with_bytes(u64::try_from(bytes).unwrap_or_default()))
 }
 
 /// Whether the mailbox holds as much as it may.

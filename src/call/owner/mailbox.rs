@@ -9,8 +9,8 @@ use crate::greeting::GreetingKind;
 use crate::message::{MailboxId, MessageId};
 use crate::node::GreetError;
 use crate::retrieval::{MailboxService, RetrievalError};
-use crate::store::{MessageStore, MessageStoreExt as _, Page, Query, StoreError};
-use crate::telephone::{GreetingOutcome, MarkOutcome, OpenedMailbox, Pin, PinChangeOutcome, PinVerdict};
+use crate::store::{MailboxRoom, MessageStore, MessageStoreExt as _, Page, Query, StoreError};
+use crate::telephone::{GreetingOutcome, MarkOutcome, OpenedMailbox, Pin, PinChangeOutcome, PinVerdict, Prompt, Say};
 
 /// A mailbox that was opened with the right PIN.
 #[derive(Debug, Clone)]
@@ -53,7 +53,23 @@ impl OwnerConversation<'_> {
         }
         self.mailbox = Some(OpenMailbox { id: id.clone(), store, service });
         let greetings = self.session.wait(node.greetings(&id)).await.unwrap_or_default();
-        Some(OpenedMailbox::new(id, owner.zone, summary, greetings))
+        let warnings = self.warnings(&id).await;
+        Some(OpenedMailbox::new(id, owner.zone, summary, greetings).with_warnings(warnings))
+    }
+
+    /// The warnings for the owner. A mailbox is opened without them if the store does not answer.
+    async fn warnings(&mut self, id: &MailboxId) -> Say {
+        let Some(OpenMailbox { service, .. }) = self.mailbox.clone() else { return Say::new() };
+        let Some(Ok(warnings)) = self.session.wait(service.warnings(id)).await.map(|found| found.inspect_err(warn)) else {
+            return Say::new();
+        };
+        let room = match warnings.room {
+            MailboxRoom::Enough => None,
+            MailboxRoom::Little => Some(Prompt::MailboxNearlyFull),
+            MailboxRoom::None => Some(Prompt::MailboxFull),
+        };
+        let expire = Prompt::MessagesExpire { messages: warnings.expiring, days: warnings.days };
+        room.into_iter().chain((warnings.expiring > 0).then_some(expire)).collect()
     }
 
     pub(super) async fn list(&mut self, query: &Query) -> Option<Page> {

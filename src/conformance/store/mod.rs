@@ -26,6 +26,7 @@ mod sharing;
 mod steps;
 mod stored;
 mod transcribed;
+mod used;
 
 use std::future::Future;
 
@@ -45,6 +46,7 @@ pub use self::stored::{
     retrieved_unchanged, versioned,
 };
 pub use self::transcribed::{transcribed, transcribed_in_both_mailboxes};
+pub use self::used::used;
 use crate::store::{CopyableStore, MessageStore};
 
 /// Runs every test of this module that needs neither a restart nor a second store, each on a fresh store from `make`.
@@ -85,6 +87,7 @@ where
     transferred(&make().await).await;
     transcribed(&make().await).await;
     transcribed_in_both_mailboxes(&make().await).await;
+    used(&make().await).await;
     compared(&make().await).await;
     requested(&make().await).await;
 }

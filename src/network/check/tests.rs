@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node, sntp};
 use super::super::{
-    EngineName, Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource,
-    VoicemailType,
+    EngineName, Fallback, Fault, LicenceClass, Mailbox, Network, NetworkBuilder, NodeHost, PbxName, Rule, Site, SiteBuilder,
+    TimeSource, VoicemailType,
 };
 use super::Setting;
-use crate::directory::{MailboxLimits, RecordingLimits, Retention};
+use crate::directory::{MailboxLimits, RecordingLimits, Retention, WarningThresholds};
+use crate::message::MailboxId;
 
 /// The faults of the sample network in which `site` replaces the PBX of the same name, or is added.
 fn faults_with(site: SiteBuilder) -> Vec<Fault> {
@@ -309,6 +310,33 @@ fn messages_stay_for_some_time() {
     }
     let at_once = Retention::default().removed_for(Duration::ZERO);
     assert_eq!(faults_with(distributed("tokyo").retention(at_once)), []);
+}
+
+#[test]
+fn warnings_come_from_1_to_100_percent_on() {
+    for found in [0, 101] {
+        let thresholds = WarningThresholds::default().with_percent(found);
+        let with = mailbox("2010").with_warnings(thresholds);
+        let number = Some(with.number.clone());
+        assert_eq!(faults_with(distributed("tokyo").mailbox(with)), at("tokyo", Rule::WarningPercent { number, found }));
+        let rule = Rule::WarningPercent { number: None, found };
+        assert_eq!(faults_with(distributed("tokyo").warnings(thresholds)), at("tokyo", rule));
+    }
+    assert_eq!(faults_with(distributed("tokyo").warnings(WarningThresholds::default().with_percent(100))), []);
+}
+
+#[test]
+fn a_mailbox_for_undeliverable_messages_is_in_the_network() {
+    let found: MailboxId = "2999".parse().unwrap();
+    let rule = || Rule::UnknownUndeliverable { found: found.clone() };
+    assert_eq!(faults_with(distributed("tokyo").undeliverable(found.clone())), at("tokyo", rule()));
+    let sites = samples::sites().into_iter().fold(Network::builder("voicemail.example"), NetworkBuilder::site);
+    let faults = sites.clone().undeliverable(found.clone()).build().unwrap_err();
+    assert_eq!(faults.iter().cloned().collect::<Vec<_>>(), [Fault { pbx: None, rule: rule() }]);
+    let network = sites.undeliverable("2001".parse().unwrap()).site(distributed("leeds").undeliverable("2008".parse().unwrap()));
+    let network = network.build().unwrap();
+    let of = |site: Option<&str>| network.undeliverable(site.map(id).as_ref()).map(MailboxId::as_str);
+    assert_eq!([of(None), of(Some("tokyo")), of(Some("leeds"))], [Some("2001"), Some("2001"), Some("2008")]);
 }
 
 #[test]

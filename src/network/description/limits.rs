@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::builder::Setting;
 use super::super::table_reader::TableReader;
-use crate::directory::{MailboxLimits, RecordingLimits, Retention};
+use super::super::value::Value;
+use crate::directory::{MailboxLimits, RecordingLimits, Retention, WarningThresholds};
 
 /// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.
 pub(super) fn recording(parts: &mut TableReader) -> RecordingLimits {
@@ -42,6 +43,22 @@ pub(super) fn retention(fields: &mut TableReader) -> Retention {
     };
     fields.end_inner(parts);
     retention
+}
+
+/// Reads when an owner is warned. A threshold that is not given or cannot be read is none.
+pub(super) fn warnings(fields: &mut TableReader) -> WarningThresholds {
+    let Setting::Value(table) = fields.table("warnings") else { return WarningThresholds::default() };
+    let mut parts = TableReader::new(table, fields.path_of("warnings."));
+    let percent = parts.read("percent", "a whole number from 1 to 100", |value| match value {
+        Value::Integer(number @ 1..=100) => u8::try_from(number).map_err(|_| value),
+        other => Err(other),
+    });
+    let days = parts.read("days", "a whole number from 0 to 65535", |value| match value {
+        Value::Integer(number) => u16::try_from(number).map_err(|_| value),
+        other => Err(other),
+    });
+    fields.end_inner(parts);
+    WarningThresholds { percent: percent.value(), days: days.value() }
 }
 
 fn days(parts: &mut TableReader, key: &'static str) -> Option<Duration> {

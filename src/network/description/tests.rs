@@ -187,6 +187,13 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("max_seconds = 120", "retention = { removed_days = -1 }", "kiritimati N33"),
     ("max_seconds = 120", "retention = { old_days = 0 }", "kiritimati N58"),
     ("old_days = 90", "new_days = 0", "london N58"),
+    ("percent = 80", "percent = 0", "london N33"),
+    ("percent = 80", "percent = 101", "london N33"),
+    ("days = 7 }", "days = -1 }", "london N33"),
+    ("percent = 80", "minutes = 80", "london N31"),
+    ("undeliverable = \"2001\"", "undeliverable = \"2999\"", "network N60"),
+    ("undeliverable = \"2001\"", "undeliverable = \"20x1\"", "network N38"),
+    ("undeliverable = \"2001\"", "undeliverable = 2001", "network N33"),
     ("messages = 500", "messages = 0", "london N27"),
     ("bytes = 50_000_000", "bytes = 0", "london N27"),
     ("bytes = 50_000_000", "bytes = 1.5", "london N33"),
@@ -285,7 +292,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     ];
     let keys = "([\n\ta]{1,2}|domain|lists|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
                 backup_node|engine|mailbox|2001|min_seconds|max_seconds|holds|members|first_owns|copies_to|messages|minutes|bytes|\
-                retention|new_days|old_days|removed_days|x)";
+                retention|new_days|old_days|removed_days|warnings|percent|days|undeliverable|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),

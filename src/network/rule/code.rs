@@ -65,6 +65,8 @@ impl Rule {
             Self::GroupMakesCopies { .. } => "N56",
             Self::FirstOwnsWithoutMembers { .. } => "N57",
             Self::StaysNoTime { .. } => "N58",
+            Self::WarningPercent { .. } => "N59",
+            Self::UnknownUndeliverable { .. } => "N60",
             Self::DuplicateWebhook { .. } => "N65",
             Self::WebhookSecrets { .. } => "N66",
             Self::WebhookTarget { .. } => "N67",

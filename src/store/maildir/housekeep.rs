@@ -63,7 +63,7 @@ impl MaildirStore {
     }
 
     /// The retention in force for a mailbox. An error if its owner's is not known: then no message is removed.
-    async fn retention_of(&self, id: &MailboxId) -> Result<Retention, StoreError> {
+    pub(super) async fn retention_of(&self, id: &MailboxId) -> Result<Retention, StoreError> {
         let of_store = self.tree.context.retention;
         let Some(directory) = &self.directory else { return Ok(of_store) };
         let owner = directory.find(id).await.map_err(|error| StoreError::Unavailable(error.into()))?;

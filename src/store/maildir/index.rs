@@ -10,7 +10,7 @@ use super::folders::MessageFile;
 use super::name::{FileName, OwnName};
 use crate::directory::MailboxLimits;
 use crate::message::{Head, MessageId, Status, Summary, Urgency};
-use crate::store::{DeduplicationKey, Entry, Position};
+use crate::store::{DeduplicationKey, Entry, MailboxUsage, Position};
 
 /// All files of one Maildir by their base names, and the messages among them by id, key, status and order.
 ///
@@ -76,6 +76,12 @@ pub(super) struct Usage {
 }
 
 impl Usage {
+    /// The same for a mailbox without limits.
+    pub(super) fn of_mailbox(&self) -> MailboxUsage {
+        let length = Duration::from_millis(u64::try_from(self.millis).unwrap_or(u64::MAX));
+        MailboxUsage::new(self.messages, length).with_bytes(u64::try_from(self.bytes).unwrap_or(u64::MAX))
+    }
+
     /// Whether a mailbox that holds this much must take no more messages.
     pub(super) fn reaches(&self, limits: &MailboxLimits) -> bool {
         limits.messages.is_some_and(|limit| self.messages >= limit)

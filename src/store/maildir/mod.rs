@@ -35,13 +35,14 @@ use async_trait::async_trait;
 pub use self::builder::MaildirStoreBuilder;
 use self::context::{StoreContext, failed, not_taken};
 use self::incoming::IncomingMail;
+use self::index::Index;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
 use self::tree::{IfMissing, Tree};
 use super::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, Page, PendingArrival, PendingArrivals, Query,
-    StagedMail, StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxUsage, MessageStore, Page, PendingArrival,
+    PendingArrivals, Query, StagedMail, StoreError,
 };
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
@@ -251,6 +252,16 @@ impl MessageStore for MaildirStore {
 
     fn reads_sounds(&self) -> bool {
         true
+    }
+
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        let retention = self.retention_of(mailbox).await?;
+        let looked_up = self.look_up(mailbox).await?;
+        self.within(looked_up, mailbox, move |context, limits, mailbox| {
+            let usage = mailbox.look(context, Index::usage)?.of_mailbox();
+            Ok(usage.with_limits(*limits).with_retention(retention))
+        })
+        .await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

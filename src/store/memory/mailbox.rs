@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::directory::{MailboxLimits, Retention};
 use crate::message::{Head, Message, MessageId, Status, Summary, Transcript};
-use crate::store::{DeduplicationKey, StoreError, StoredKey};
+use crate::store::{DeduplicationKey, MailboxUsage, StoreError, StoredKey};
 
 /// One owner's messages, in the order of their recording.
 #[derive(Debug, Default)]
@@ -78,12 +78,14 @@ impl Mailbox {
 
     /// Whether the mailbox holds as much as `limits` allow, removed messages not counted.
     pub(super) fn is_full(&self, limits: MailboxLimits) -> bool {
+        !limits.is_unlimited() && self.usage().with_limits(limits).percent().is_some_and(|percent| percent >= 100)
+    }
+
+    /// How much the mailbox holds, removed messages not counted.
+    pub(super) fn usage(&self) -> MailboxUsage {
         let held = || self.messages.iter().filter(|(_, status)| *status != Status::Removed);
-        let length = || held().map(|(message, _)| message.head().length).sum::<Duration>();
-        let bytes = || held().map(|(message, _)| size(message)).sum::<u64>();
-        limits.messages.is_some_and(|messages| held().count() >= messages)
-            || limits.length.is_some_and(|most| length() >= most)
-            || limits.bytes.is_some_and(|most| bytes() >= most)
+        let length = held().fold(Duration::ZERO, |sum, (message, _)| sum.saturating_add(message.head().length));
+        MailboxUsage::new(held().count(), length).with_bytes(held().map(|(message, _)| size(message)).sum())
     }
 
     /// Sets the status of a message that is here; `now` is when it was removed, if that is the status.

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use self::mailbox::Mailbox;
 use super::{
-    CopyableStore, DeduplicationKey, Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore,
-    PendingArrival, PendingArrivals, StoreError, StoredKey,
+    CopyableStore, DeduplicationKey, Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MailboxUsage,
+    MessageStore, PendingArrival, PendingArrivals, StoreError, StoredKey,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, MailboxLimits, Retention};
@@ -158,6 +158,11 @@ impl MessageStore for MemoryStore {
             }
             Ok(Deposit::Stored(id))
         })
+    }
+
+    async fn usage(&self, mailbox: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        let (limits, retention) = self.settings(mailbox).await?;
+        self.with(mailbox, |kept| Ok(kept.usage().with_limits(limits).with_retention(retention)))
     }
 
     async fn check(&self, mailbox: &MailboxId, _size: u64) -> Result<(), StoreError> {

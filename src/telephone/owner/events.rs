@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::super::{Digit, Greetings, PinVerdict, Recorded};
+use super::super::{Digit, Greetings, PinVerdict, Recorded, Say};
 use crate::message::{MailboxId, Summary};
 use crate::store::Page;
 
@@ -67,12 +67,21 @@ pub struct OpenedMailbox {
     pub summary: Summary,
     /// The greetings that the owner has recorded.
     pub greetings: Greetings,
+    /// The warnings that the owner hears first: [`Prompt::MailboxNearlyFull`](super::super::Prompt::MailboxNearlyFull) or
+    /// [`Prompt::MailboxFull`](super::super::Prompt::MailboxFull), and [`Prompt::MessagesExpire`](super::super::Prompt::MessagesExpire).
+    pub warnings: Say,
 }
 
 impl OpenedMailbox {
     /// A mailbox whose owner hears times in `zone`, with so many messages and these greetings.
     pub fn new(mailbox: MailboxId, zone: Tz, summary: Summary, greetings: Greetings) -> Self {
-        Self { mailbox, zone, summary, greetings }
+        Self { mailbox, zone, summary, greetings, warnings: Say::new() }
+    }
+
+    /// The same mailbox, whose owner hears these warnings.
+    #[must_use]
+    pub fn with_warnings(self, warnings: Say) -> Self {
+        Self { warnings, ..self }
     }
 }
 

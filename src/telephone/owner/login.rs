@@ -81,7 +81,7 @@ impl OwnerDialogue {
         (self.zone, self.greetings, self.summary) = (opened.zone, Some(opened.greetings), Some(opened.summary));
         match first_use {
             FirstUse::Yes => self.begin_first_use(),
-            FirstUse::No => self.at_main_menu(Vec::new()),
+            FirstUse::No => self.at_main_menu(opened.warnings.clone()),
         }
     }
 

@@ -31,6 +31,13 @@ pub(super) fn phrases(prompt: &Prompt, names: &Names, grammar: &dyn Grammar) -> 
             );
             counts
         }
+        // Each number stands by itself after a recorded text that ends in a colon, which is right in every language.
+        Prompt::MessagesExpire { messages, days } => {
+            let number = |file, number| [vec![file], grammar.count(number, Gender::Alone)].concat();
+            needed(vec![
+                [number("voicemail/messages-expire", *messages), number("voicemail/within-days", usize::from(*days))].concat(),
+            ])
+        }
         Prompt::NoMessages => needed(vec![vec!["voicemail/no-messages"], grammar.no_messages()]),
         Prompt::MessageNumber { number, of } => {
             let by_number = [vec!["vm-message"], grammar.count(*number, Gender::Alone)].concat();
@@ -98,6 +105,7 @@ pub(super) fn samples() -> Vec<Prompt> {
         Prompt::LockedOut(Duration::from_secs(125)),
         Prompt::MessageCounts { new: 21, urgent: 1, old: 1 },
         Prompt::MessageCounts { new: 0, urgent: 0, old: 0 },
+        Prompt::MessagesExpire { messages: 4, days: 3 },
         Prompt::NoMessages,
         Prompt::MessageNumber { number: 2, of: 3 },
         Prompt::ReceivedAt { stamp: noon, day },
@@ -192,6 +200,8 @@ const RECORDINGS: [RecordingKind; 7] = [
 /// The files of prompts with values in them, beside those of the grammars.
 const OTHERS: &[File] = &[
     "voicemail/locked-out",
+    "voicemail/messages-expire",
+    "voicemail/within-days",
     "voicemail/no-messages",
     "voicemail/list",
     "voicemail/members",

@@ -75,6 +75,7 @@ sentences! {
         EnterDays: "enter-days";
         NameSaved: "name-saved", ["vm-saved"];
         FirstUse: "first-use", ["vm-newuser"];
+        MailboxNearlyFull: "mailbox-nearly-full";
         MailboxFull: "mailbox-full", ["vm-mailboxfull"];
         TooShort: "too-short", ["vm-tooshort"];
         NoSpeech: "no-speech", ["vm-tooshort"];
@@ -89,7 +90,7 @@ sentences! {
         NotUnderstood: "not-understood", ["vm-sorry"];
         Goodbye: "goodbye", ["vm-goodbye"];
     }
-    others: Prompt::LockedOut(_) | Prompt::MessageCounts { .. } | Prompt::NoMessages | Prompt::MessageNumber { .. }
+    others: Prompt::LockedOut(_) | Prompt::MessageCounts { .. } | Prompt::MessagesExpire { .. } | Prompt::NoMessages | Prompt::MessageNumber { .. }
         | Prompt::ReceivedAt { .. } | Prompt::Receipt { .. } | Prompt::From(_) | Prompt::Length(_) | Prompt::Name(_) | Prompt::Addressee(_)
         | Prompt::AddresseeList { .. } | Prompt::NotSentTo(_) | Prompt::RecordNow(_) | Prompt::Menu(_) | Prompt::GreetingUntil(_)
         | Prompt::DefaultGreeting { .. } | Prompt::Greeting(_) | Prompt::Play(_) | Prompt::PlayRecording | Prompt::Tone

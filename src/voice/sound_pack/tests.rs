@@ -60,6 +60,16 @@ async fn say(pack: &SoundPack, prompt: &Prompt, names: &Names) -> Vec<String> {
 }
 
 #[test]
+fn warnings_have_files_of_our_own_in_every_language() {
+    let expire = Prompt::MessagesExpire { messages: 1, days: 1 };
+    let files = ["voicemail/messages-expire", "digits/1", "voicemail/within-days", "digits/1"];
+    for language in ["en", "de", "fr", "es", "it"] {
+        assert_eq!(said(&expire, of(language), |_| true), files, "{language}");
+        assert_eq!(said(&Prompt::MailboxNearlyFull, of(language), |_| true), ["voicemail/mailbox-nearly-full"], "{language}");
+    }
+}
+
+#[test]
 fn prompts_are_said_with_the_files_of_asterisk() {
     let mailbox: MailboxId = "2041".parse().unwrap();
     let night = Stamp::new("2025-12-31T23:05:00Z".parse().unwrap(), chrono_tz::Europe::Berlin);
@@ -351,6 +361,7 @@ fn any_prompt() -> impl Strategy<Value = Prompt> {
         seconds().prop_map(Prompt::LockedOut),
         seconds().prop_map(Prompt::Length),
         any::<(usize, usize, usize)>().prop_map(|(new, urgent, old)| Prompt::MessageCounts { new, urgent, old }),
+        any::<(usize, u16)>().prop_map(|(messages, days)| Prompt::MessagesExpire { messages, days }),
         any::<(usize, usize)>().prop_map(|(number, of)| Prompt::MessageNumber { number, of }),
         (any_stamp(), any_stamp()).prop_map(move |(stamp, now)| Prompt::ReceivedAt { stamp, day: day(stamp, now) }),
         any_stamp().prop_map(Prompt::GreetingUntil),

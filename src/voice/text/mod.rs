@@ -39,6 +39,7 @@ pub fn log_text(prompt: &Prompt) -> String {
     let fixed = match prompt {
         Prompt::LockedOut(time) => return format!("There were too many wrong PINs. Call again in {}.", duration(*time)),
         Prompt::MessageCounts { new, urgent, old } => return counts(*new, *urgent, *old),
+        Prompt::MessagesExpire { messages, days } => return expire(*messages, *days),
         Prompt::MessageNumber { number, of } => return format!("Message {number} of {of}."),
         Prompt::ReceivedAt { stamp, day } => return format!("Received {} at {}.", day_name(*day), time(stamp)),
         Prompt::Receipt { disposition, mailbox, recorded, recorded_day, at, at_day } => {
@@ -64,6 +65,7 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::WrongPin => "The PIN is wrong.",
         Prompt::NoPinSet => "This mailbox has no PIN, and stays closed until an administrator sets one.",
         Prompt::PinNotChecked => "The PIN cannot be checked at the moment. Call again later.",
+        Prompt::MailboxNearlyFull => "Your mailbox is nearly full, and soon takes no more messages.",
         Prompt::NoMessages => "There are no messages of this kind.",
         Prompt::MessagesUnavailable => "The messages cannot be reached at the moment. Try again.",
         Prompt::Urgent => "Urgent.",
@@ -137,6 +139,11 @@ fn counts(new: usize, urgent: usize, old: usize) -> String {
         1 => format!("{waiting} 1 of them is urgent."),
         urgent => format!("{waiting} {urgent} of them are urgent."),
     }
+}
+
+fn expire(messages: usize, days: u16) -> String {
+    let messages = counted(messages, "message", "messages");
+    format!("{messages} will be removed because of age, within {}.", counted(days.into(), "day", "days"))
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {

@@ -19,6 +19,9 @@ fn values_are_said_in_plain_english() {
             Prompt::MessageCounts { new: 21, urgent: 2, old: 1 },
             "You have 21 new messages, and 1 old message. 2 of them are urgent.",
         ),
+        (Prompt::MessagesExpire { messages: 1, days: 3 }, "1 message will be removed because of age, within 3 days."),
+        (Prompt::MessagesExpire { messages: 21, days: 1 }, "21 messages will be removed because of age, within 1 day."),
+        (Prompt::MailboxNearlyFull, "Your mailbox is nearly full, and soon takes no more messages."),
         (Prompt::MessageNumber { number: 2, of: 7 }, "Message 2 of 7."),
         (Prompt::ReceivedAt { stamp: night, day: RelativeDay::Yesterday }, "Received yesterday at 00:05."),
         (

@@ -15,6 +15,20 @@ fn an_own_telephone_is_asked_for_the_pin_only() {
 }
 
 #[test]
+fn warnings_are_heard_once_before_the_numbers_of_messages() {
+    let mut call = own_call();
+    press(&mut call, "480913#");
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
+    let warnings = vec![Prompt::MailboxNearlyFull, Prompt::MessagesExpire { messages: 2, days: 3 }];
+    let OwnerEvent::Opened(opened) = opened(Greetings::default()) else { panic!("a mailbox is opened") };
+    let said = after(&mut call, OwnerEvent::Opened(opened.with_warnings(warnings.clone())));
+    assert_eq!(said, [say(&[&warnings[..], &[counts(), main_menu()]].concat())]);
+    press(&mut call, "1");
+    let back = after(&mut call, page(Vec::new()));
+    assert!(!back.iter().any(|action| matches!(action, OwnerAction::Say(said) if said.contains(&warnings[0]))), "{back:?}");
+}
+
+#[test]
 fn another_telephone_is_asked_for_the_mailbox_first() {
     let mut call = OwnerDialogue::builder().build();
     assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterOwnMailbox])));
