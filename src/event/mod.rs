@@ -38,6 +38,7 @@ use crate::message::Head;
 use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Status, Summary, TransportSecurity};
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
+use crate::store::MailboxRoom;
 
 /// Something that happened in a node. It carries ids and mailboxes, and nothing about the caller or the content of the message.
 ///
@@ -180,6 +181,24 @@ pub enum Event {
         mailbox: MailboxId,
         /// The reason, for people to read.
         reason: String,
+    },
+    /// The mailbox for undeliverable messages has got a copy of a parked message, which stays parked.
+    #[non_exhaustive]
+    UndeliverableDeposited {
+        /// The id of the parked message.
+        id: MessageId,
+        /// The mailbox that it was for.
+        mailbox: MailboxId,
+        /// The mailbox for undeliverable messages.
+        deposited_in: MailboxId,
+    },
+    /// A mailbox has become nearly full, or full. There is one such event until it has room again, also at several nodes that share their jobs.
+    #[non_exhaustive]
+    MailboxRoom {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The room that it has left.
+        room: MailboxRoom,
     },
     /// An operator released a parked message: it waits to be forwarded again.
     #[non_exhaustive]

@@ -19,6 +19,8 @@ impl Event {
             Self::Forwarded { .. } => "forwarded",
             Self::Deferred { .. } => "deferred",
             Self::Parked { .. } => "parked",
+            Self::UndeliverableDeposited { .. } => "undeliverable_deposited",
+            Self::MailboxRoom { .. } => "mailbox_room",
             Self::Released { .. } => "released",
             Self::Backlog(_) => "backlog",
             Self::DiskNearlyFull { .. } => "disk_nearly_full",

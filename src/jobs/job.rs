@@ -69,6 +69,8 @@ pub struct JobKind(Cow<'static, str>);
 impl JobKind {
     /// A mail of the [outbox](crate::outbox).
     pub const MAIL: Self = Self(Cow::Borrowed("mail"));
+    /// The warning of an owner whose mailbox has little room; see [`NodeBuilder::warn_owners`](crate::node::NodeBuilder::warn_owners).
+    pub const WARNING: Self = Self(Cow::Borrowed("warning"));
     /// A request of a [web hook](crate::arrival::webhook) that reports an event.
     pub const WEBHOOK: Self = Self(Cow::Borrowed("webhook"));
 

@@ -23,6 +23,10 @@ use std::fmt;
 pub struct CallFields(Vec<(Box<str>, Box<str>)>);
 
 impl CallFields {
+    /// The name of the field with the mailbox that an undeliverable message was for.
+    pub const UNDELIVERABLE_TO: &'static str = "undeliverable-to";
+    /// The name of the field with the reason why a message is undeliverable.
+    pub const UNDELIVERABLE_REASON: &'static str = "undeliverable-reason";
     /// The most fields of a message.
     pub const MAX_FIELDS: usize = 16;
     /// The most bytes that all names and values have together.

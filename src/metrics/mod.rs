@@ -16,6 +16,8 @@
 //! | `voicemail_messages_forwarded_total` | counter | `destination`, `transport_security` | messages that another node has accepted |
 //! | `voicemail_messages_deferred_total` | counter | `destination` | attempts to forward that failed |
 //! | `voicemail_messages_parked_total` | counter | | messages refused for good, or parked by an operator |
+//! | `voicemail_messages_undeliverable_total` | counter | | copies of parked messages put into the mailbox for undeliverable ones |
+//! | `voicemail_mailboxes_warned_total` | counter | | mailboxes that have become nearly full, or full |
 //! | `voicemail_messages_released_total` | counter | `destination` | parked messages that an operator released |
 //! | `voicemail_messages_stored_total` | counter | `origin`: `here`, `peer`, `unproven` | messages put into a mailbox |
 //! | `voicemail_messages_duplicate_total` | counter | | messages that had arrived before |
@@ -144,6 +146,8 @@ impl Meter {
                 counter!("voicemail_messages_deferred_total", "destination" => destination.clone()).increment(1);
             }
             Event::Parked { .. } => counter!("voicemail_messages_parked_total").increment(1),
+            Event::UndeliverableDeposited { .. } => counter!("voicemail_messages_undeliverable_total").increment(1),
+            Event::MailboxRoom { .. } => counter!("voicemail_mailboxes_warned_total").increment(1),
             Event::Released { destination, .. } => {
                 counter!("voicemail_messages_released_total", "destination" => destination.clone()).increment(1);
             }

@@ -54,6 +54,8 @@ pub struct NodeBuilder {
     pub(super) jobs: Option<Arc<dyn JobStore>>,
     pub(super) steps: Vec<Arc<dyn ArrivalStep>>,
     pub(super) postmaster: Option<MailAddress>,
+    /// The rules of owners, and the sender of the mails that warn them.
+    pub(super) warned_by: Option<(OwnerRules, MailAddress)>,
     pub(super) observers: Vec<Arc<dyn NetworkObserver>>,
     pub(super) grace: Arc<dyn GraceRule>,
     pub(super) clock: Arc<dyn Clock>,
@@ -91,6 +93,7 @@ impl NodeBuilder {
             jobs: None,
             steps: Vec::new(),
             postmaster: None,
+            warned_by: None,
             observers,
             grace,
             clock,
@@ -195,6 +198,17 @@ impl NodeBuilder {
         let from = format!("voicemail@{}", self.network.domain()).parse().expect("the domain of a network is a host name");
         let step = MailStep::builder(rules, out, from).node(self.address.as_str()).build();
         self.on_arrival(step)
+    }
+
+    /// Sends the owners of mailboxes a mail when their mailbox becomes nearly full, and when it becomes full, by [`mail_out`](Self::mail_out): to each
+    /// address that their `rules` send copies or announcements to. The next mail comes after the mailbox had room again.
+    /// [`Event::MailboxRoom`](crate::event::Event::MailboxRoom) reports the same, with and without this. The mails come from `voicemail@` and the domain
+    /// of the network.
+    #[expect(clippy::missing_panics_doc, reason = "the domain of a network is a host name")]
+    pub fn warn_owners(mut self, rules: OwnerRules) -> Self {
+        let from = format!("voicemail@{}", self.network.domain()).parse().expect("the domain of a network is a host name");
+        self.warned_by = Some((rules, from));
+        self
     }
 
     /// Sets where the mails of the outbox and the steps that failed wait, instead of folders. Central nodes that share it send each other's mails, and do each

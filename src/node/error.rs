@@ -65,6 +65,9 @@ pub enum NodeError {
     /// The folder of the steps that failed could not be opened.
     #[error("the steps on arrival that wait could not be read")]
     Steps(#[source] JobError),
+    /// The folder of the warnings of owners could not be opened.
+    #[error("the warnings of owners could not be read")]
+    Warnings(#[source] JobError),
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
     Greetings(GreetingStoreError),

@@ -38,7 +38,9 @@ mod local;
 mod node_store;
 mod opening;
 mod postmaster;
+mod room;
 mod source;
+mod undeliverable;
 mod versions;
 
 use std::num::NonZeroU32;
@@ -62,6 +64,7 @@ pub use self::greetings::GreetError;
 use self::greetings::GreetingService;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
+use self::room::RoomWarnings;
 use crate::arrival::{Pipeline, Steps};
 use crate::audio::Format;
 use crate::clock::Clock;
@@ -113,6 +116,7 @@ struct Inner {
     jobs: Lock<Option<Jobs>>,
     intake: Intake,
     greetings: Arc<GreetingService>,
+    room_warnings: Option<RoomWarnings>,
     listeners: Lock<Vec<(TcpListener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
@@ -316,6 +320,7 @@ impl Node {
         let stepping = self.do_steps(stopped.clone());
         let keeping =
             future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
+        let keeping = future::join3(keeping, self.offer_undeliverable(stopped.clone()), self.warn_owners(stopped.clone()));
         tokio::select! {
             _ = future::join4(receiving, sending, keeping, stepping) => {}
             () = elapsed(stopped.clone(), self.inner.shutdown_timeout / 4 * 3) => {
@@ -365,6 +370,21 @@ impl Node {
     async fn send_mail(&self, stopped: watch::Receiver<bool>) {
         if let Some(outbox) = &self.inner.outbox {
             outbox.run(raised(stopped)).await;
+        }
+    }
+
+    /// Warns owners before their mailboxes are full.
+    async fn warn_owners(&self, stopped: watch::Receiver<bool>) {
+        let Some(warnings) = &self.inner.room_warnings else { return };
+        let work = async {
+            while AssertUnwindSafe(warnings.run()).catch_unwind().await.is_err() {
+                tracing::error!("the store or the jobs panicked when owners were warned; the warnings go on in a minute");
+                tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = raised(stopped) => {}
         }
     }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::changes::Changes;
 use super::clock_skew::SkewCheck;
 use super::current_network::CurrentNetwork;
+use super::room::NotedMailboxes;
 use crate::arrival::Pipeline;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Transcript};
@@ -25,9 +26,19 @@ pub(super) struct NodeStore {
     pub(super) current: Arc<CurrentNetwork>,
     pub(super) events: Events,
     pub(super) pipeline: Option<Arc<Pipeline>>,
+    /// The mailboxes that may have little room.
+    pub(super) noted: Arc<NotedMailboxes>,
 }
 
 impl NodeStore {
+    /// Notes a mailbox that got a message, or could not take one because it is full.
+    fn noting(&self, mailbox: &MailboxId, deposited: Result<Deposit, StoreError>) -> Result<Deposit, StoreError> {
+        if matches!(deposited, Ok(Deposit::Stored(_)) | Err(StoreError::MailboxFull(_))) {
+            self.noted.note(mailbox);
+        }
+        deposited
+    }
+
     /// Returns the store, if messages may be put into it.
     fn open(&self) -> Result<&dyn MessageStore, StoreError> {
         let closed = || StoreError::Unavailable("this node is not the central one".into());
@@ -64,7 +75,7 @@ impl StoreWrapper for NodeStore {
 
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
-        let deposit = self.open()?.deposit(mailbox, origin, message).await?;
+        let deposit = self.noting(mailbox, self.open()?.deposit(mailbox, origin, message).await)?;
         if *origin != Origin::Here && deposit != Deposit::Duplicate {
             self.clock_skew.check(message.head());
         }
@@ -81,7 +92,7 @@ impl StoreWrapper for NodeStore {
 
     async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, to);
-        let deposit = self.open()?.copy(from, id, to).await?;
+        let deposit = self.noting(to, self.open()?.copy(from, id, to).await)?;
         let mailbox = to.clone();
         let Deposit::Stored(id) = deposit else {
             self.events.emit(Event::Duplicate { id, mailbox });
@@ -97,7 +108,7 @@ impl StoreWrapper for NodeStore {
 
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         let _guards = [from, to].map(|mailbox| ChangeGuard::new(&self.changes, mailbox));
-        self.open()?.transfer(from, id, to).await
+        self.noting(to, self.open()?.transfer(from, id, to).await)
     }
 
     async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
@@ -105,7 +116,11 @@ impl StoreWrapper for NodeStore {
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        self.open()?.check(mailbox, size).await
+        let checked = self.open()?.check(mailbox, size).await;
+        if matches!(checked, Err(StoreError::MailboxFull(_))) {
+            self.noted.note(mailbox);
+        }
+        checked
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {

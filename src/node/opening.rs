@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -16,6 +17,7 @@ use super::greetings::GreetingService;
 use super::local::StoreForwarder;
 use super::node_store::NodeStore;
 use super::postmaster::postmaster;
+use super::room::{NotedMailboxes, RoomWarnings, WarningMails};
 use super::versions::Versions;
 use super::{Inner, Node, NodeBuilder, NodeError};
 use crate::arrival::{Pipeline, Steps};
@@ -39,7 +41,7 @@ impl NodeBuilder {
     /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`], [`NodeError::NoForwarder`] and [`NodeError::OtherEngine`] mean that the parts do not fit the
     /// network;
     /// [`NodeError::SameStepTwice`] and [`NodeError::StepsUnsupported`] that the steps on arrival cannot be done so; [`NodeError::Arrivals`] that the store failed;
-    /// [`NodeError::Steps`], [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
+    /// [`NodeError::Steps`], [`NodeError::Warnings`], [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
     ///
     /// # Cancel safety
     ///
@@ -59,7 +61,8 @@ impl NodeBuilder {
         let current = Arc::new(CurrentNetwork::new(self.address.clone(), Arc::clone(&self.network)));
         let changes = Arc::new(Changes::default());
         let pipeline = self.pipeline().await?;
-        let store = self.node_store(&current, &changes, pipeline.clone());
+        let noted = Arc::new(NotedMailboxes::default());
+        let store = self.node_store(&current, &changes, pipeline.clone(), Arc::clone(&noted));
         let counter = match &store {
             Some(store) => Some(self.counter(store, &changes).await),
             None => None,
@@ -68,6 +71,10 @@ impl NodeBuilder {
         let outbox = self.outbox().await?;
         let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
         let mailbox_service = store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission));
+        let room_warnings = match &store {
+            Some(store) => Some(self.room_warnings(store, noted, outbox.clone()).await?),
+            None => None,
+        };
         let greetings = Arc::new(self.greeting_service(&current).await?);
         let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref());
         // Another node may have been the central one when the waiting messages were recorded.
@@ -109,6 +116,7 @@ impl NodeBuilder {
                 jobs: Lock::new(Some(jobs)),
                 intake,
                 greetings,
+                room_warnings,
                 listeners: Lock::new(self.listeners),
                 changes,
                 counter,
@@ -149,11 +157,12 @@ impl NodeBuilder {
         current: &Arc<CurrentNetwork>,
         changes: &Arc<Changes>,
         pipeline: Option<Arc<Pipeline>>,
+        noted: Arc<NotedMailboxes>,
     ) -> Option<Arc<dyn MessageStore>> {
         let store = self.store.clone()?;
         let clock_skew = SkewCheck::new(Arc::clone(&self.clock), self.events.clone(), self.max_clock_skew);
         let (changes, current, events) = (Arc::clone(changes), Arc::clone(current), self.events.clone());
-        Some(Arc::new(NodeStore { store, clock_skew, changes, current, events, pipeline }))
+        Some(Arc::new(NodeStore { store, clock_skew, changes, current, events, pipeline, noted }))
     }
 
     async fn counter(&self, store: &Arc<dyn MessageStore>, changes: &Arc<Changes>) -> Counter {
@@ -177,6 +186,37 @@ impl NodeBuilder {
         };
         let outbox = outbox.clock(Arc::clone(&self.clock)).events(self.events.clone()).retry(self.retry.clone());
         outbox.open().await.map(Some).map_err(NodeError::Outbox)
+    }
+
+    async fn room_warnings(
+        &self,
+        store: &Arc<dyn MessageStore>,
+        noted: Arc<NotedMailboxes>,
+        outbox: Option<Outbox>,
+    ) -> Result<RoomWarnings, NodeError> {
+        let jobs: Arc<dyn JobStore> = match &self.jobs {
+            Some(jobs) => Arc::clone(jobs),
+            None => Arc::new(
+                FolderJobs::open(Arc::clone(&self.disk), self.spool.join("warnings")).await.map_err(NodeError::Warnings)?,
+            ),
+        };
+        let mails = self.warned_by.clone().zip(outbox).map(|((rules, from), outbox)| WarningMails {
+            rules,
+            outbox,
+            from,
+            node: self.address.to_string(),
+        });
+        let (store, directory, clock) = (Arc::clone(store), Arc::clone(&self.directory), Arc::clone(&self.clock));
+        Ok(RoomWarnings {
+            noted,
+            store,
+            directory,
+            jobs,
+            clock,
+            events: self.events.clone(),
+            store_is_unlimited: AtomicBool::new(false),
+            mails,
+        })
     }
 
     fn mailbox_service(

@@ -55,6 +55,12 @@ impl Outbox {
         OutboxBuilder::new(folder.into(), Arc::new(transport))
     }
 
+    /// Adds a mail under a key; no error, and no second mail, while one with this key waits.
+    pub(crate) async fn add(&self, key: JobKey, sender: Sender, to: &MailAddress, mail: &[u8]) -> Result<(), JobError> {
+        let (shared, payload) = (&self.shared, QueuedMail::encode(sender, to, mail));
+        shared.jobs.add(&NewJob::new(&JobKind::MAIL, key, shared.clock.now().instant, &payload)).await.map(|_| ())
+    }
+
     /// Returns how many mails wait, including those being sent, and those of other nodes that share the store.
     ///
     /// # Errors
@@ -109,10 +115,9 @@ impl Outbox {
 impl MailOut for Outbox {
     /// Returns [`Outcome::Accepted`] when the mail is on stable storage.
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
-        let (shared, payload) = (&self.shared, QueuedMail::encode(sender, to, mail));
-        let kept = shared.jobs.add(&NewJob::new(&JobKind::MAIL, JobKey::random(), shared.clock.now().instant, &payload)).await;
+        let kept = self.add(JobKey::random(), sender, to, mail).await;
         let failed = |error: JobError| ForwardError::Unreachable { peer: "the outbox".to_owned(), source: error.into() };
-        kept.map(|_| Outcome::Accepted).map_err(failed)
+        kept.map(|()| Outcome::Accepted).map_err(failed)
     }
 }
 

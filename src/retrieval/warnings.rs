@@ -1,4 +1,4 @@
-//! [`MailboxWarnings`]: what an owner should know before it is too late.
+//! [`MailboxWarnings`]: the facts that an owner should know before it is too late.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -7,7 +7,7 @@ use crate::directory::Retention;
 use crate::message::{MailboxId, Status};
 use crate::store::{MailboxRoom, Query, StoreError};
 
-/// What the owner of a mailbox should know before messages are refused, or removed because of their age.
+/// The facts that the owner of a mailbox should know before messages are refused, or removed because of their age.
 ///
 /// It follows from what the store reports of its [usage](crate::store::MessageStore::usage), so that nothing is announced that the store would not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

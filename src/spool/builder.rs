@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::file_pool::FilePool;
 use super::redirect::CurrentDestination;
@@ -107,6 +107,7 @@ impl SpoolBuilder {
             memory: Arc::new(Semaphore::new(MEMORY_PIECES as usize)),
             readers: Semaphore::new(MAX_READERS),
             destinations: Lock::default(),
+            parked: Notify::new(),
             current: CurrentDestination::default(),
             moving: Lock::default(),
             quarantined_at_open: Lock::new(quarantined),

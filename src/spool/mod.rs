@@ -78,7 +78,7 @@ use self::message_cache::MessageCache;
 use self::name::EXTENSION;
 pub(crate) use self::name::EntryName;
 pub use self::operator::WaitingMessage;
-pub use self::parking::ParkedMessage;
+pub use self::parking::{ParkedBy, ParkedMessage};
 use self::quarantine::QuarantinedFile;
 use self::queue::Queue;
 use self::redirect::CurrentDestination;
@@ -108,6 +108,8 @@ struct SpoolShared {
     readers: Semaphore,
     destinations: Lock<BTreeMap<Arc<str>, Arc<Destination>>>,
     current: CurrentDestination,
+    /// Notified when a message is parked.
+    parked: Notify,
     /// Held while a file is moved from folder to folder.
     moving: Lock<()>,
     /// The files that were quarantined when the spool was opened, until they are reported.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::file::MessageFile;
 use super::name::EntryName;
 use super::parking::{ReleaseOutcome, find, note_name, parse_note};
-use super::{Destination, PARKED, ParkedMessage, Spool, SpoolError};
+use super::{Destination, PARKED, ParkedBy, ParkedMessage, Spool, SpoolError};
 use crate::disk;
 use crate::event::SpoolState;
 use crate::message::{MailboxId, Message, MessageId, Urgency};
@@ -103,7 +103,7 @@ impl Spool {
         let spool = self.clone();
         let reason = reason.to_owned();
         let parked = disk::blocking(move || {
-            let parked = spool.park_files(&destination.name, &name, &reason, attempts);
+            let parked = spool.park_files(&destination.name, &name, &reason, attempts, ParkedBy::Operator);
             if parked.is_err() {
                 destination.queue().insert(name);
                 spool.note_waiting(&destination);
@@ -197,10 +197,29 @@ impl Spool {
         }
     }
 
+    /// Notes beside a parked message that the mailbox `deposited_in` has a copy of it.
+    #[cfg(feature = "node")]
+    pub(crate) async fn note_deposited(
+        &self,
+        id: MessageId,
+        mailbox: &MailboxId,
+        deposited_in: &MailboxId,
+    ) -> Result<(), SpoolError> {
+        let (spool, mailbox, deposited_in) = (self.clone(), mailbox.clone(), deposited_in.clone());
+        let noted = disk::blocking(move || spool.add_deposited(id, &mailbox, &deposited_in));
+        noted.await.map_err(|error| self.error(error))
+    }
+
+    /// Waits until a message is parked, if none was since the last call. One caller waits at a time.
+    #[cfg(feature = "node")]
+    pub(crate) async fn parked_more(&self) {
+        self.shared.parked.notified().await;
+    }
+
     /// Moves the file of a message that is being sent to the parked ones, with a note of the reason.
     pub(super) async fn park_file(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {
         let (spool, destination, name, reason) = (self.clone(), destination.to_owned(), name.clone(), reason.to_owned());
-        disk::blocking(move || spool.park_files(&destination, &name, &reason, attempts)).await
+        disk::blocking(move || spool.park_files(&destination, &name, &reason, attempts, ParkedBy::Refusal)).await
     }
 
     /// Takes a waiting message out of its queue; returns it with the number of attempts it had.

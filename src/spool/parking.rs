@@ -29,16 +29,37 @@ pub struct ParkedMessage {
     pub parked_at: Option<DateTime<Utc>>,
     /// How many attempts there were.
     pub attempts: u32,
+    /// The party that has parked it.
+    pub by: ParkedBy,
+    /// The mailbox for undeliverable messages that has a copy of it, if one has.
+    pub deposited_in: Option<MailboxId>,
+}
+
+/// The party that has parked a message. These are all the cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ParkedBy {
+    /// The node has, because the message was refused for good.
+    #[default]
+    Refusal,
+    /// An operator has.
+    Operator,
 }
 
 impl Spool {
-    pub(super) fn park_files(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {
+    pub(super) fn park_files(
+        &self,
+        destination: &str,
+        name: &EntryName,
+        reason: &str,
+        attempts: u32,
+        by: ParkedBy,
+    ) -> io::Result<()> {
         let disk = &*self.shared.disk;
         let folder = self.shared.root.join(PARKED);
         let note_path = folder.join(note_name(name));
         disk.remove(&note_path).or_else(none_if_not_found)?;
         let note = disk.create(&note_path)?;
-        let text = note_text(destination, reason, attempts, self.shared.clock.now().instant);
+        let text = note_text(destination, reason, attempts, self.shared.clock.now().instant, by);
         note.write_all_at(text.as_bytes(), 0)?;
         note.sync()?;
         // The name that it was recorded under must not come back after a power cut, and queue it again.
@@ -46,7 +67,23 @@ impl Spool {
         self.shared.move_file(&self.destination(destination).folder, &folder, &name.to_string())?;
         let (id, mailbox) = (name.id(), name.mailbox().clone());
         self.shared.events.emit(Event::Parked { id, mailbox, reason: reason.to_owned() });
+        self.shared.parked.notify_one();
         Ok(())
+    }
+
+    /// Adds a line to the note beside a parked message: the mailbox for undeliverable messages has a copy. No error if it was released meanwhile.
+    pub(super) fn add_deposited(&self, id: MessageId, mailbox: &MailboxId, deposited_in: &MailboxId) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        let parked = self.shared.root.join(PARKED);
+        let Some(name) = find(disk, &parked, id, mailbox)? else { return Ok(()) };
+        let path = parked.join(note_name(&name));
+        let note = match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(&path)?,
+            opened => opened?,
+        };
+        note.write_all_at(format!("{DEPOSITED_IN}: {deposited_in}\n").as_bytes(), note.len()?)?;
+        note.sync()?;
+        self.shared.flush.sync_dir(disk, &parked)
     }
 
     pub(super) fn release_files(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<ReleaseOutcome> {
@@ -104,10 +141,14 @@ pub(super) fn note_name(name: &EntryName) -> String {
     format!("{}.txt", name.strip_suffix(EXTENSION).unwrap_or(&name))
 }
 
-fn note_text(destination: &str, reason: &str, attempts: u32, parked_at: DateTime<Utc>) -> String {
+fn note_text(destination: &str, reason: &str, attempts: u32, parked_at: DateTime<Utc>, by: ParkedBy) -> String {
     let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let parked_at = parked_at.to_rfc3339();
-    format!("destination: {destination}\nparked-at: {parked_at}\nattempts: {attempts}\nreason: {reason}\n")
+    let by = match by {
+        ParkedBy::Refusal => String::new(),
+        ParkedBy::Operator => format!("parked-by: {OPERATOR}\n"),
+    };
+    format!("destination: {destination}\nparked-at: {parked_at}\nattempts: {attempts}\n{by}reason: {reason}\n")
 }
 
 pub(super) fn parse_note(name: &EntryName, text: &str) -> ParkedMessage {
@@ -119,6 +160,8 @@ pub(super) fn parse_note(name: &EntryName, text: &str) -> ParkedMessage {
         reason: find("reason").unwrap_or_default().to_owned(),
         parked_at: find("parked-at").and_then(|at| at.parse().ok()),
         attempts: find("attempts").and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
+        by: if find("parked-by") == Some(OPERATOR) { ParkedBy::Operator } else { ParkedBy::Refusal },
+        deposited_in: find(DEPOSITED_IN).and_then(|mailbox| mailbox.parse().ok()),
     }
 }
 
@@ -131,3 +174,6 @@ fn none_if_not_found<T: Default>(error: io::Error) -> io::Result<T> {
 fn is_folder_name(destination: &str) -> bool {
     !destination.is_empty() && !destination.starts_with('.') && !destination.contains('/')
 }
+
+const OPERATOR: &str = "operator";
+const DEPOSITED_IN: &str = "deposited-in";

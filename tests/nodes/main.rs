@@ -21,11 +21,15 @@ mod each_receiver_of_a_broadcast_gets_a_copy;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod owners_are_warned_by_mail;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod steps_are_done_for_each_message;
 #[cfg(feature = "node")]
 mod steps_survive_kills;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod ten_thousand_calls_at_once_are_admitted_exactly;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod undeliverable_messages_get_a_mailbox;
 
 #[cfg(all(feature = "memory", feature = "node", feature = "serde"))]
 #[path = "../support/recorded_lamps.rs"]

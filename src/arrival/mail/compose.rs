@@ -18,15 +18,15 @@ use crate::wire::readable_text;
 
 /// The envelope of a mail.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     /// The address of the sender, which takes mail.
-    pub(super) from: &'a MailAddress,
+    pub(crate) from: &'a MailAddress,
     /// The address of the recipient.
-    pub(super) to: &'a MailAddress,
+    pub(crate) to: &'a MailAddress,
     /// The host name of the node, the right side of `Message-ID`.
-    pub(super) node: &'a str,
+    pub(crate) node: &'a str,
     /// The key of the work, which is the same for each try.
-    pub(super) key: JobKey,
+    pub(crate) key: JobKey,
 }
 
 /// Writes the mail: a text, and the sound after it if there is one. All that the template writes stays in its field or part.

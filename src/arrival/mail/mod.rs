@@ -11,11 +11,14 @@ mod owner_rules;
 mod sound;
 mod step;
 mod template;
+mod warning;
 mod words;
 
 pub use self::builder::MailStepBuilder;
+pub(crate) use self::compose::Envelope;
 pub use self::error::MailStepError;
 pub use self::facts::{MailFacts, NoSound};
 pub use self::owner_rules::{OwnerRules, OwnerRulesError, RulesInForce};
 pub use self::step::MailStep;
 pub use self::template::{MailTemplate, StandardTemplate};
+pub(crate) use self::warning::room_warning;

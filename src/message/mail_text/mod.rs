@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use self::words::{ReceiptWords, Words};
-use super::{Caller, Disposition, Head, Language, MessageKind, Privacy, ReceiptReport, Stamp, Urgency};
+use super::{CallFields, Caller, Disposition, Head, Language, MessageKind, Privacy, ReceiptReport, Stamp, Urgency};
 
 /// Returns the subject of a mail with a message whose sound has this length: `Voice message from Anna Whitfield +442079460112, 0:42`.
 ///
@@ -62,6 +62,11 @@ pub(crate) fn text(head: &Head, zone: Tz, language: Option<&Language>, length: D
     }
     if head.privacy == Privacy::Private {
         lines.push(words.is_private.to_owned());
+    }
+    let fields = &head.call_details.fields;
+    if let Some(mailbox) = fields.get(CallFields::UNDELIVERABLE_TO) {
+        lines.push(format!("{}{mailbox}.", words.undeliverable_to));
+        lines.extend(fields.get(CallFields::UNDELIVERABLE_REASON).map(|why| format!("{}{why}", words.undeliverable_reason)));
     }
     lines.push(String::new());
     lines.join("\r\n")
@@ -184,6 +189,22 @@ mod tests {
             assert!(lines[1].ends_with("2025-10-25 10:00 +02:00 Europe/Berlin"), "{written}");
             assert!(lines[2].ends_with("2025-10-26 02:30 +01:00 Europe/Berlin"), "{written}");
             assert_eq!(lines[3..], [""]);
+        }
+    }
+
+    #[test]
+    fn an_undeliverable_message_says_whom_it_was_for_and_why() {
+        let mut message = head(None, Some("2041"));
+        let fields = [(CallFields::UNDELIVERABLE_TO, "2999"), (CallFields::UNDELIVERABLE_REASON, "550 5.1.1 no mailbox 2999")];
+        for (name, value) in fields {
+            message.call_details.fields.insert(name, value).unwrap();
+        }
+        for (tag, expected) in [
+            ("en", "This message could not be delivered to mailbox 2999.\r\nReason: 550 5.1.1 no mailbox 2999\r\n"),
+            ("fr", "Ce message n’a pas pu être remis à la boîte vocale 2999.\r\nRaison : 550 5.1.1 no mailbox 2999\r\n"),
+        ] {
+            let written = text(&message, chrono_tz::UTC, Some(&language(tag)), LENGTH);
+            assert!(written.ends_with(expected), "{written}");
         }
     }
 

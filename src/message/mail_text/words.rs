@@ -21,6 +21,10 @@ pub(super) struct Words {
     pub(super) is_urgent: &'static str,
     /// The sentence of a private message.
     pub(super) is_private: &'static str,
+    /// The words before the mailbox that an undeliverable message was for.
+    pub(super) undeliverable_to: &'static str,
+    /// The words before the reason.
+    pub(super) undeliverable_reason: &'static str,
     /// The words of a receipt about a message that was heard.
     pub(super) heard: ReceiptWords,
     /// The words of a receipt about a message that its owner removed unheard.
@@ -61,6 +65,8 @@ const ENGLISH: Words = Words {
     recorded: "Recorded: ",
     is_urgent: "This message is urgent.",
     is_private: "This message is private. Please do not pass it on.",
+    undeliverable_to: "This message could not be delivered to mailbox ",
+    undeliverable_reason: "Reason: ",
     heard: receipt("Your message to", "was heard", "Heard: "),
     removed: receipt("Your message to", "was removed unheard", "Removed: "),
     expired: receipt("Your message to", "was never heard, and was removed because of its age", "Removed: "),
@@ -75,6 +81,8 @@ const GERMAN: Words = Words {
     recorded: "Aufgenommen: ",
     is_urgent: "Diese Nachricht ist dringend.",
     is_private: "Diese Nachricht ist privat. Bitte geben Sie sie nicht weiter.",
+    undeliverable_to: "Diese Nachricht konnte nicht zugestellt werden an die Mailbox ",
+    undeliverable_reason: "Grund: ",
     heard: receipt("Ihre Nachricht an", "wurde angehört", "Angehört: "),
     removed: receipt("Ihre Nachricht an", "wurde ungehört gelöscht", "Gelöscht: "),
     expired: receipt("Ihre Nachricht an", "wurde nie angehört und wegen ihres Alters gelöscht", "Gelöscht: "),
@@ -89,6 +97,8 @@ const FRENCH: Words = Words {
     recorded: "Enregistré : ",
     is_urgent: "Ce message est urgent.",
     is_private: "Ce message est privé. Merci de ne pas le transmettre.",
+    undeliverable_to: "Ce message n’a pas pu être remis à la boîte vocale ",
+    undeliverable_reason: "Raison : ",
     heard: receipt("Votre message pour", "a été écouté", "Écouté : "),
     removed: receipt("Votre message pour", "a été supprimé sans être écouté", "Supprimé : "),
     expired: receipt("Votre message pour", "n’a jamais été écouté et a été supprimé en raison de son ancienneté", "Supprimé : "),
@@ -103,6 +113,8 @@ const SPANISH: Words = Words {
     recorded: "Grabado: ",
     is_urgent: "Este mensaje es urgente.",
     is_private: "Este mensaje es privado. Por favor, no lo reenvíe.",
+    undeliverable_to: "Este mensaje no se pudo entregar al buzón de voz ",
+    undeliverable_reason: "Motivo: ",
     heard: receipt("Su mensaje para", "ha sido escuchado", "Escuchado: "),
     removed: receipt("Su mensaje para", "se eliminó sin ser escuchado", "Eliminado: "),
     expired: receipt("Su mensaje para", "nunca fue escuchado y se eliminó por su antigüedad", "Eliminado: "),
@@ -117,6 +129,8 @@ const ITALIAN: Words = Words {
     recorded: "Registrato: ",
     is_urgent: "Questo messaggio è urgente.",
     is_private: "Questo messaggio è privato. Si prega di non inoltrarlo.",
+    undeliverable_to: "Non è stato possibile consegnare questo messaggio alla casella vocale ",
+    undeliverable_reason: "Motivo: ",
     heard: receipt("Il suo messaggio per", "è stato ascoltato", "Ascoltato: "),
     removed: receipt("Il suo messaggio per", "è stato eliminato senza essere ascoltato", "Eliminato: "),
     expired: receipt(

@@ -1,4 +1,4 @@
-//! What owners are warned of, by a store in memory.
+//! The warnings of owners, on a store in memory.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

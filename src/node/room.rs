@@ -1,0 +1,278 @@
+//! Warnings before a mailbox is full: an event, and one mail to the owner, each time that the mailbox becomes nearly full, or full.
+//!
+//! # How an owner is warned once
+//!
+//! A mailbox that is nearly full has a job of the kind [`JobKind::WARNING`], and a full one has a second job; the key of each follows from the mailbox. As
+//! long as a job is kept, no other one with its key is added, by whichever node that shares the jobs. The node that adds it reports
+//! [`Event::MailboxRoom`]. The job is due until its mails are in the outbox, under keys that follow from the job; then it is parked, and stands for the
+//! warning that was given. Once a minute each parked one is compared with its mailbox, and removed when there is room again: so the next warning
+//! comes after there was room, and a mailbox that goes to and fro within a minute causes no second one.
+//!
+//! If a node dies after the mails are in the outbox and before the job is parked, they are added again: as duplicates, or, if they were sent by
+//! then, as mails with the same `Message-ID`.
+//!
+//! A mailbox is looked at when this node has put a message into it, or refused one because it is full. So a warning that a crash has
+//! prevented comes with the next message.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::arrival::mail::{Envelope, OwnerRules, RulesInForce, room_warning};
+use crate::clock::Clock;
+use crate::directory::{Directory, Owner};
+use crate::error_chain;
+use crate::event::{Event, Events};
+use crate::forward::Sender;
+use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, NewJob, StateFilter};
+use crate::lock::Lock;
+use crate::message::{ContentDigest, MailAddress, MailboxId};
+use crate::outbox::Outbox;
+use crate::rules::Content;
+use crate::store::{MailboxRoom, MailboxUsage, MessageStore, StoreError};
+
+/// The mailboxes that got a message, or could not take one.
+#[derive(Debug, Default)]
+pub(super) struct NotedMailboxes {
+    mailboxes: Lock<BTreeSet<MailboxId>>,
+    changed: Notify,
+}
+
+impl NotedMailboxes {
+    pub(super) fn note(&self, mailbox: &MailboxId) {
+        let mut mailboxes = self.mailboxes.lock();
+        if !mailboxes.contains(mailbox) {
+            mailboxes.insert(mailbox.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    fn take(&self) -> BTreeSet<MailboxId> {
+        std::mem::take(&mut *self.mailboxes.lock())
+    }
+}
+
+/// Warns owners before their mailboxes are full.
+#[derive(Debug)]
+pub(super) struct RoomWarnings {
+    pub(super) noted: Arc<NotedMailboxes>,
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) jobs: Arc<dyn JobStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
+    /// Whether the store is known to have no limits of its own: then a mailbox whose owner has none either is not looked at.
+    pub(super) store_is_unlimited: AtomicBool,
+    /// The mails; none if owners get none.
+    pub(super) mails: Option<WarningMails>,
+}
+
+/// The parts and settings that the mails need.
+#[derive(Debug, Clone)]
+pub(super) struct WarningMails {
+    pub(super) rules: OwnerRules,
+    pub(super) outbox: Outbox,
+    pub(super) from: MailAddress,
+    pub(super) node: String,
+}
+
+impl RoomWarnings {
+    /// Works until it is dropped; nothing is lost then that the jobs do not have.
+    pub(super) async fn run(&self) {
+        let mut next_sweep = Instant::now();
+        loop {
+            let mut works = self.check_noted().await && self.work().await;
+            if works && next_sweep <= Instant::now() {
+                next_sweep = Instant::now() + SWEEP_INTERVAL;
+                works = self.sweep().await;
+            }
+            let pause = if works { LOOK_INTERVAL } else { FAILURE_INTERVAL };
+            let look_at = Instant::now() + pause;
+            tokio::select! {
+                () = sleep_until(look_at.max(next_sweep)) => {}
+                () = self.noted.changed.notified() => sleep_until(look_at).await,
+                () = self.jobs.due(&JobKind::WARNING) => sleep_until(look_at).await,
+            }
+        }
+    }
+
+    /// Adds a job for each mailbox that has little room; returns whether all could be looked at.
+    async fn check_noted(&self) -> bool {
+        for mailbox in self.noted.take() {
+            if let Err(error) = self.check(&mailbox).await {
+                tracing::warn!(reason = error, "the room of a mailbox could not be looked at; it is tried again");
+                self.noted.note(&mailbox);
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn check(&self, mailbox: &MailboxId) -> Result<(), String> {
+        let Some((_, room, _)) = self.room(mailbox).await? else { return Ok(()) };
+        for level in LEVELS.into_iter().filter(|level| *level <= room) {
+            let payload = format!("{} {mailbox}", name(level));
+            let now = self.clock.now().instant;
+            let added = self.jobs.add(&NewJob::new(&JobKind::WARNING, key(mailbox, level), now, payload.as_bytes())).await;
+            if added.map_err(|error| error_chain(&error))? == Added::Stored && level == room {
+                self.events.emit(Event::MailboxRoom { mailbox: mailbox.clone(), room });
+            }
+        }
+        Ok(())
+    }
+
+    /// The owner, the room and the usage of a mailbox; `None` if there is no such mailbox any more, or it has no limits.
+    async fn room(&self, mailbox: &MailboxId) -> Result<Option<(Owner, MailboxRoom, MailboxUsage)>, String> {
+        let owner = self.directory.find(mailbox).await.map_err(|error| error_chain(&error))?;
+        let Some(owner) = owner else { return Ok(None) };
+        if owner.holding.is_unlimited() && self.store_is_unlimited.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        match self.store.usage(mailbox).await {
+            Ok(usage) => {
+                if usage.limits.is_unlimited() {
+                    self.store_is_unlimited.store(true, Ordering::Relaxed);
+                }
+                let room = MailboxRoom::of(&usage, owner.warnings.percent());
+                Ok(Some((owner, room, usage)))
+            }
+            Err(StoreError::NoSuchMailbox(_)) => Ok(None),
+            Err(error) => Err(error_chain(&error)),
+        }
+    }
+
+    /// Sends the mails of the jobs that are due; returns whether the jobs could be read.
+    async fn work(&self) -> bool {
+        match self.jobs.take(&JobKind::WARNING, JOBS_AT_ONCE, CLAIM).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    if let Err(reason) = self.warn(&job).await {
+                        tracing::warn!(%job, reason, "an owner could not be warned yet of a mailbox with little room");
+                        // With an error, it is due again when the claim has run out.
+                        let _ = self.jobs.defer(&job, FAILURE_INTERVAL).await;
+                    }
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(reason = error_chain(&error), "the warnings of mailboxes with little room cannot be read");
+                false
+            }
+        }
+    }
+
+    async fn warn(&self, job: &Job) -> Result<(), String> {
+        let failed = |error: JobError| error_chain(&error);
+        let Some((level, mailbox)) = self.payload(job).await? else { return self.jobs.done(job).await.map_err(failed) };
+        let Some((owner, room, usage)) = self.room(&mailbox).await? else { return self.jobs.done(job).await.map_err(failed) };
+        if room < level {
+            return self.jobs.done(job).await.map_err(failed);
+        }
+        // The owner of a mailbox that is full by now is warned of that.
+        if room == level {
+            self.mail(job, &owner, &mailbox, (room, &usage)).await?;
+        }
+        self.jobs.park(job, "the owner is warned; removed when there is room").await.map_err(failed)
+    }
+
+    /// Puts a mail for each address of the owner's rules into the outbox.
+    async fn mail(
+        &self,
+        job: &Job,
+        owner: &Owner,
+        mailbox: &MailboxId,
+        (room, usage): (MailboxRoom, &MailboxUsage),
+    ) -> Result<(), String> {
+        let Some(mails) = &self.mails else { return Ok(()) };
+        let in_force = mails.rules.in_force(mailbox).await.map_err(|error| error_chain(&error))?;
+        for to in addresses(&in_force) {
+            let key = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
+            let envelope = Envelope { from: &mails.from, to: &to, node: &mails.node, key };
+            let mail = room_warning(envelope, owner, mailbox, (room, usage), job.queued_at);
+            mails.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes each job that is parked and whose mailbox has room again; returns whether all could be looked at.
+    async fn sweep(&self) -> bool {
+        match self.remove_settled().await {
+            Ok(()) => true,
+            Err(reason) => {
+                tracing::warn!(reason, "the warnings of mailboxes with little room cannot be compared with them");
+                false
+            }
+        }
+    }
+
+    async fn remove_settled(&self) -> Result<(), String> {
+        let mut after: Option<Job> = None;
+        loop {
+            let listed = self.jobs.list(&JobKind::WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await;
+            let listed = listed.map_err(|error| error_chain(&error))?;
+            for job in listed.iter().map(|listed| &listed.job) {
+                let still = match self.payload(job).await? {
+                    Some((level, mailbox)) => self.room(&mailbox).await?.is_some_and(|(_, room, _)| room >= level),
+                    None => false,
+                };
+                if !still {
+                    self.jobs.remove(&JobKind::WARNING, job.key).await.map_err(|error| error_chain(&error))?;
+                }
+            }
+            match listed.into_iter().next_back() {
+                Some(last) => after = Some(last.job),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The level and the mailbox of a job; `None` if it is gone, or is no warning.
+    async fn payload(&self, job: &Job) -> Result<Option<(MailboxRoom, MailboxId)>, String> {
+        let payload = self.jobs.read(job).await.map_err(|error| error_chain(&error))?;
+        let text = payload.and_then(|payload| String::from_utf8(payload.to_vec()).ok());
+        Ok(text.and_then(|text| {
+            let (level, mailbox) = text.split_once(' ')?;
+            Some((LEVELS.into_iter().find(|known| name(*known) == level)?, mailbox.parse().ok()?))
+        }))
+    }
+}
+
+/// The addresses that the rules send copies or announcements to, each once.
+fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
+    let mut addresses = Vec::new();
+    for rule in in_force.rules.iter().filter(|rule| rule.content != Content::Alert) {
+        addresses.extend(rule.to.address(in_force.owner.email.as_ref()).filter(|to| !addresses.contains(*to)).cloned());
+    }
+    addresses
+}
+
+/// The key of the job: the same while the mailbox has as little room.
+fn key(mailbox: &MailboxId, level: MailboxRoom) -> JobKey {
+    derived(&format!("{} {mailbox}", name(level)))
+}
+
+fn derived(text: &str) -> JobKey {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&ContentDigest::of(text.as_bytes()).as_bytes()[..16]);
+    JobKey::from_bytes(bytes)
+}
+
+fn name(level: MailboxRoom) -> &'static str {
+    match level {
+        MailboxRoom::Enough => "enough",
+        MailboxRoom::Little => "little",
+        MailboxRoom::None => "none",
+    }
+}
+
+const LEVELS: [MailboxRoom; 2] = [MailboxRoom::Little, MailboxRoom::None];
+const JOBS_AT_ONCE: usize = 50;
+const CLAIM: Duration = Duration::from_secs(60);
+/// The shortest time between two looks at the mailboxes, so that one that gets many messages is looked at once for all.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const FAILURE_INTERVAL: Duration = Duration::from_secs(30);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
