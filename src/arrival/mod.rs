@@ -34,6 +34,8 @@
 //!   owner has removed the message, a step decides itself whether anything is left to do.
 //!
 //! The operator's view is [`Node::steps`](crate::node::Node::steps).
+//!
+#![doc = include_str!("left_out.md")]
 
 mod distribute;
 mod name;

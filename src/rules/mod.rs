@@ -3,6 +3,8 @@
 //! An [`ArrivalRule`] is data. The rules of a mailbox are [`ArrivalRules`], from a network description, a [`RuleStore`] or the program. The
 //! step [`MailStep`](crate::arrival::mail::MailStep) of a central node follows them.
 //!
+//! The module [`arrival`](crate::arrival) lists the options of other systems, and those that are left out, with the reasons.
+//!
 //! # As text
 //!
 //! A [`RuleStore`] keeps the rules of a mailbox in this form, which a person can read and change. Only `rule`, `content` and the first line must be

@@ -18,8 +18,12 @@ mod a_requested_receipt_is_sent;
 mod central_nodes_share_their_greetings;
 #[cfg(all(feature = "memory", feature = "node", feature = "serde"))]
 mod each_receiver_of_a_broadcast_gets_a_copy;
+#[cfg(all(feature = "memory", feature = "http-client"))]
+mod events_reach_web_hooks;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
+#[cfg(all(feature = "memory", feature = "http-client"))]
+mod hooks_transcripts_and_mails_go_together;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod owners_are_warned_by_mail;
 #[cfg(all(feature = "memory", feature = "node"))]
@@ -31,6 +35,10 @@ mod ten_thousand_calls_at_once_are_admitted_exactly;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod undeliverable_messages_get_a_mailbox;
 
+#[cfg(all(feature = "memory", feature = "http-client"))]
+#[path = "../support/http_server.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod http_server;
 #[cfg(all(feature = "memory", feature = "node", feature = "serde"))]
 #[path = "../support/recorded_lamps.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
