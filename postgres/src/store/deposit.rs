@@ -1,7 +1,6 @@
 //! Puts messages into mailboxes: deposits, and imports from another store.
 
 use std::io::{self, Read as _};
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -24,7 +23,7 @@ impl PostgresStore {
     ) -> Result<Deposit, StoreError> {
         let key = DeduplicationKey::of_message(origin, message);
         let (may_create, limits) = self.look_up(mailbox).await?;
-        let remember = self.remembers_arrivals.load(Ordering::Acquire);
+        let remember = self.remembers_arrivals();
         let arrival = Arrival { limits, remember, ..Arrival::new(key, message, Status::New) };
         Ok(match self.put(mailbox, may_create, &arrival).await? {
             Some(id) => Deposit::Stored(id),

@@ -69,8 +69,9 @@ impl LongSounds {
     }
 }
 
-/// Deletes objects an hour after their messages: no reading takes that long.
+/// Deletes objects an hour after the last of their messages: no reading takes that long.
 async fn delete_gone(store: &SoundStore, pool: &Pool) -> Result<(), StoreError> {
+    pool.query(FORGET_SHARED, &[&DELETED_A_STEP]).await?;
     let rows = pool.query(GONE, &[&DELETED_A_STEP]).await?;
     let names: Vec<&str> = rows.iter().map(|row| column(row, 0)).collect::<Result<_, DatabaseError>>()?;
     let delete = |text: &str| {
@@ -126,7 +127,13 @@ async fn swept_to(pool: &Pool) -> Result<Option<NaiveDate>, StoreError> {
     Ok(rows.first().map(|row| column(row, 0)).transpose()?)
 }
 
-const GONE: &str = "SELECT sound_at FROM voicemail.sound_gone WHERE at < now() - interval '1 hour' ORDER BY at LIMIT $1";
+/// An object that no message has any more gets none again, because a copy is made of a message that is there.
+const GONE: &str = "SELECT sound_at FROM voicemail.sound_gone g WHERE at < now() - interval '1 hour' \
+    AND NOT EXISTS (SELECT FROM voicemail.message m WHERE m.sound_at = g.sound_at) ORDER BY at LIMIT $1";
+/// Forgets objects that other messages have still: each is noted again with the next of them that is deleted, and this waits for none that is noted just now.
+const FORGET_SHARED: &str = "DELETE FROM voicemail.sound_gone WHERE sound_at IN (\
+    SELECT sound_at FROM voicemail.sound_gone g WHERE at < now() - interval '1 hour' \
+        AND EXISTS (SELECT FROM voicemail.message m WHERE m.sound_at = g.sound_at) ORDER BY sound_at LIMIT $1 FOR UPDATE SKIP LOCKED)";
 const FORGET_GONE: &str = "DELETE FROM voicemail.sound_gone WHERE sound_at = ANY($1)";
 /// Also the sounds of deleted messages: they have their own hour, and a sweep leaves them to it.
 const REFERENCED: &str = "SELECT sound_at FROM voicemail.message WHERE sound_at = ANY($1) \

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod builder;
+mod copies;
 mod copying;
 mod deposit;
 mod housekeep;
@@ -16,7 +17,7 @@ mod transfer;
 mod values;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ use crate::changes::Changes;
 /// A sound of up to 64 KiB, or of the [inline limit](PostgresStoreBuilder::inline_limit), is in the row of its message. With an
 /// [object store](PostgresStoreBuilder::sounds), longer ones are there: the object is put before the row is made, and it is deleted an hour after its
 /// message was. Without one, all sounds are in the database, and a minute of G.711 is 480 kB in its log, on each standby and in each backup.
+///
+/// The copies of a message have its sound together: once in the database, from the first copy on, or one object. It is deleted with the last of them.
 ///
 /// # How a message is stored once
 ///
@@ -146,6 +149,11 @@ impl PostgresStore {
         Ok((true, self.holding.and(owner.holding)))
     }
 
+    /// Whether nodes have steps to do for each message that is deposited.
+    fn remembers_arrivals(&self) -> bool {
+        self.remembers_arrivals.load(Ordering::Acquire)
+    }
+
     fn check_size(&self, size: u64) -> Result<(), StoreError> {
         let limit = self.max_bytes;
         if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
@@ -176,6 +184,10 @@ impl MessageStore for PostgresStore {
 
     async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
         self.change_status(mailbox, id, Some(expected), status).await
+    }
+
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.copy_message(from, id, to).await
     }
 
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {

@@ -13,10 +13,10 @@ impl PostgresStore {
         if let Some(message) = self.read_row(mailbox, may_create, id).await? {
             return Ok(message);
         }
-        // Its object is missing. The message may have been deleted meanwhile.
+        // Its sound is missing. The message may have been deleted meanwhile.
         match self.read_row(mailbox, may_create, id).await? {
             Some(message) => Ok(message),
-            None => Err(damaged(id, "its sound is not in the object store")),
+            None => Err(damaged(id, "its sound is missing")),
         }
     }
 
@@ -28,7 +28,7 @@ impl PostgresStore {
         Ok(entry_of(id, status, column(row, 1)?)?)
     }
 
-    /// Reads the message `id` and its sound; `None` if the object of its sound is missing.
+    /// Reads the message `id` and its sound; `None` if its sound is missing.
     async fn read_row(&self, mailbox: &MailboxId, may_create: bool, id: MessageId) -> Result<Option<Message>, StoreError> {
         let rows = self.database.pool().read(RETRIEVE, &[&mailbox.as_str(), &Uuid::from(id)]).await?;
         let row = rows.first().ok_or_else(|| missing(mailbox, may_create, id))?;
@@ -46,7 +46,8 @@ impl PostgresStore {
         }
         let digest = digest.try_into().map(ContentDigest::from_bytes).map_err(|_| damaged(id, "its digest has not 32 bytes"))?;
         let size = u64::try_from(column::<i64>(row, 6)?).unwrap_or_default();
-        let sound = self.sounds.read(id, column(row, 5)?, size, digest).await?;
+        let Some(object) = column(row, 5)? else { return Ok(None) };
+        let sound = self.sounds.read(id, object, size, digest).await?;
         Ok(sound.map(|sound| Message::new(head, Audio::with_digest(media, sound, digest))))
     }
 }
@@ -60,7 +61,8 @@ fn damaged(id: MessageId, reason: &str) -> StoreError {
     StoreError::Damaged { id, source: reason.into() }
 }
 
-const RETRIEVE: &str = "SELECT m.status, m.head, m.media, m.digest, m.sound, m.sound_at, m.sound_size FROM voicemail.mailbox b \
-    LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 WHERE b.number = $1";
+const RETRIEVE: &str = "SELECT m.status, m.head, m.media, m.digest, coalesce(m.sound, s.sound), m.sound_at, m.sound_size \
+    FROM voicemail.mailbox b LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 \
+    LEFT JOIN voicemail.sound s ON s.id = m.sound_id WHERE b.number = $1";
 const ENTRY: &str = "SELECT m.status, m.head FROM voicemail.mailbox b \
     LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 WHERE b.number = $1";

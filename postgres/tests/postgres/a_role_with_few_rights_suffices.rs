@@ -79,6 +79,8 @@ async fn the_role_of_a_node_cannot_change_a_sound() {
     for sql in [
         "UPDATE voicemail.message SET sound = ''",
         "UPDATE voicemail.message SET digest = ''",
+        "UPDATE voicemail.message SET sound_id = NULL",
+        "UPDATE voicemail.sound SET sound = ''",
         "DELETE FROM voicemail.schema_step",
         "CREATE TABLE voicemail.other (a integer)",
         "DROP TABLE voicemail.gone",

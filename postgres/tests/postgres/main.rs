@@ -13,6 +13,7 @@ mod a_server_restarts;
 mod an_object_store_fails;
 mod changes_are_noticed;
 mod connections_are_encrypted;
+mod copies_share_a_sound;
 mod duplicates_change_nothing;
 mod examples_work_as_documented;
 #[path = "../sounds/faulty_objects.rs"]

@@ -103,10 +103,10 @@ impl Pending {
     /// Holds these arrivals for `hold` from now on or for longer; one that is not pending any more is forgotten again when that is over.
     pub(super) fn extend(&self, arrivals: &[PendingArrival], hold: Duration) {
         let Some(own) = self.0.get() else { return };
-        let (mut held, until) = (own.held.lock(), now() + hold);
+        let (mut arrivals_held, until) = (own.held.lock(), now() + hold);
         for arrival in arrivals {
-            let held_until = held.entry(arrival.clone()).or_insert(until);
-            *held_until = until.max(*held_until);
+            let before = arrivals_held.entry(arrival.clone()).or_insert(until);
+            *before = until.max(*before);
         }
     }
 
