@@ -49,13 +49,13 @@ impl PostgresStore {
                 Ok(retention) => retention,
                 // Its messages stay until the next turn, and so do those of the mailboxes after it.
                 Err(error) if times.is_empty() => {
-                    *lock(&self.retained_up_to) = number.to_owned();
+                    number.clone_into(&mut lock(&self.retained_up_to));
                     return Err(error);
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the retention of a mailbox has to wait");
                     self.retain_in(&times, done).await?;
-                    *lock(&self.retained_up_to) = number.to_owned();
+                    number.clone_into(&mut lock(&self.retained_up_to));
                     return Ok(());
                 }
             };
@@ -63,7 +63,7 @@ impl PostgresStore {
         }
         // A step that changes as much as it may has not dealt with all of these mailboxes.
         if self.retain_in(&times, done).await? < CHANGED_A_STEP {
-            *lock(&self.retained_up_to) = next.unwrap_or_default().to_owned();
+            next.unwrap_or_default().clone_into(&mut lock(&self.retained_up_to));
         }
         Ok(())
     }
