@@ -29,7 +29,7 @@ use crate::event::Event;
 use crate::forward::{Forwarder, Outcome};
 use crate::message::{CallFields, ContentDigest, Head, MailboxId, Message, MessageId};
 use crate::network::Network;
-use crate::spool::{ParkedBy, ParkedMessage};
+use crate::spool::{ParkedBy, ParkedMessage, SpoolError};
 
 impl Node {
     /// Offers the parked messages to the mailbox for undeliverable ones.
@@ -66,23 +66,33 @@ impl Node {
         let mut closed = BTreeSet::new();
         for parked in parked.iter().filter(|parked| parked.by == ParkedBy::Refusal && parked.deposited_in.is_none()) {
             match targets.of(parked) {
-                Some(None) => continue,
-                Some(Some(known)) if closed.contains(known) => continue,
-                Some(Some(_)) | None => {}
+                Some(Target::Nobody) => continue,
+                Some(Target::Mailbox(known)) if closed.contains(known) => continue,
+                Some(Target::Mailbox(_)) | None => {}
             }
-            let Ok(message) = self.inner.spool.export(parked.id, &parked.mailbox).await else {
-                // It was released meanwhile, or its file is damaged.
-                targets.insert(parked, None);
-                continue;
+            let message = match self.inner.spool.export(parked.id, &parked.mailbox).await {
+                Ok(message) => message,
+                Err(SpoolError::Disk { .. } | SpoolError::NoSpace { .. }) => continue,
+                Err(_) => {
+                    // It was released meanwhile, or its file is damaged.
+                    targets.insert(parked, Target::Nobody);
+                    continue;
+                }
             };
             let target = network.undeliverable(message.head().site.as_ref()).filter(|target| **target != parked.mailbox).cloned();
-            targets.insert(parked, target.clone());
-            let Some(target) = target.filter(|target| !closed.contains(target)) else { continue };
+            let Some(target) = target else {
+                targets.insert(parked, Target::Nobody);
+                continue;
+            };
+            targets.insert(parked, Target::Mailbox(target.clone()));
+            if closed.contains(&target) {
+                continue;
+            }
             match self.forward_copy(&copy(&message, parked), &target).await {
                 Forwarded::Taken => self.note_taken(parked, target).await,
                 Forwarded::Refused(reason) => {
                     tracing::warn!(id = %parked.id, reason, "a copy of an undeliverable message was refused, and it stays parked");
-                    targets.insert(parked, None);
+                    targets.insert(parked, Target::Nobody);
                 }
                 Forwarded::NotNow(reason) => {
                     tracing::info!(reason, "a copy of an undeliverable message has to wait");
@@ -141,11 +151,19 @@ enum Forwarded {
     Unreachable(String),
 }
 
-/// The mailbox that each parked message is offered to; none for one that is not offered. A message is read again only to be offered.
+/// The receiver of the copy of a parked message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    Mailbox(MailboxId),
+    /// The message is not offered.
+    Nobody,
+}
+
+/// The mailbox that each parked message is offered to. A message is read again only to be offered.
 #[derive(Debug, Default)]
 struct Targets {
     network: Option<Arc<Network>>,
-    targets: BTreeMap<(MessageId, MailboxId), Option<MailboxId>>,
+    targets: BTreeMap<(MessageId, MailboxId), Target>,
 }
 
 impl Targets {
@@ -159,11 +177,11 @@ impl Targets {
         self.targets.retain(|(id, mailbox), _| parked.contains(&(*id, mailbox)));
     }
 
-    fn of(&self, parked: &ParkedMessage) -> Option<Option<&MailboxId>> {
-        self.targets.get(&(parked.id, parked.mailbox.clone())).map(Option::as_ref)
+    fn of(&self, parked: &ParkedMessage) -> Option<&Target> {
+        self.targets.get(&(parked.id, parked.mailbox.clone()))
     }
 
-    fn insert(&mut self, parked: &ParkedMessage, target: Option<MailboxId>) {
+    fn insert(&mut self, parked: &ParkedMessage, target: Target) {
         self.targets.insert((parked.id, parked.mailbox.clone()), target);
     }
 }

@@ -1,6 +1,6 @@
 //! An owner gets one mail when the mailbox becomes nearly full, one when it is full, and the next after there was room again.
 
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "these are tests")]
 
 use crate::support;
 
