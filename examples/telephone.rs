@@ -23,8 +23,9 @@ use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, KeyMap, MarkOutcome, MemoryPins,
-    OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, PinVerdict, Recorded, Say, SendOutcome,
+    Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, KeyMap, ListOutcome, MarkOutcome,
+    MemoryPins, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, PinVerdict, Recorded, Say,
+    SendOutcome, TakeOutcome,
 };
 use voicemail::voice::text;
 
@@ -207,6 +208,12 @@ async fn done(
         OwnerAction::PassOn { .. } | OwnerAction::Answer { .. } | OwnerAction::Compose { .. } => {
             OwnerEvent::Sent(SendOutcome::Delivered)
         }
+        OwnerAction::ListSent => OwnerEvent::SentListed(Vec::new()),
+        OwnerAction::OpenList(_)
+        | OwnerAction::AddToList { .. }
+        | OwnerAction::RemoveFromList { .. }
+        | OwnerAction::DeleteList(_) => OwnerEvent::ListChanged(ListOutcome::Members(Vec::new())),
+        OwnerAction::Take(_) => OwnerEvent::Taken(TakeOutcome::Taken(None)),
         OwnerAction::SetPin(pin) => {
             pins.set(own.clone(), PinHash::new(&pin));
             OwnerEvent::PinSet(PinChangeOutcome::Kept)
@@ -225,7 +232,12 @@ fn failed(action: &OwnerAction) -> Option<OwnerEvent> {
     Some(match action {
         OwnerAction::CheckPin { .. } => OwnerEvent::Checked(PinVerdict::Unavailable),
         OwnerAction::Open(_) => OwnerEvent::NotOpened,
-        OwnerAction::List(_) => OwnerEvent::NotListed,
+        OwnerAction::List(_) | OwnerAction::ListSent => OwnerEvent::NotListed,
+        OwnerAction::OpenList(_)
+        | OwnerAction::AddToList { .. }
+        | OwnerAction::RemoveFromList { .. }
+        | OwnerAction::DeleteList(_) => OwnerEvent::ListChanged(ListOutcome::Failed),
+        OwnerAction::Take(_) => OwnerEvent::Taken(TakeOutcome::Failed),
         OwnerAction::MarkOld(_) | OwnerAction::MarkNew(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) => {
             OwnerEvent::Marked(MarkOutcome::Failed)
         }

@@ -59,6 +59,7 @@
 //! | [`message`] | message, mailbox, caller, language, summary, stamp; values only |
 //! | [`audio`] | types of sound: length, format, and decoding to frames for a call; RTP packets, speech and silence |
 //! | [`clock`] | the trait [`Clock`](clock::Clock) and its implementations |
+//! | [`sent`] | the messages that owners have sent and follow: the trait [`SentStore`](sent::SentStore) |
 //! | [`rules`] | what owners want by mail when a message arrives: rules as data, and the trait [`RuleStore`](rules::RuleStore) |
 //! | [`directory`] | the trait [`Directory`](directory::Directory): the owner of a mailbox, how much it may hold, and distribution lists |
 //! | [`greeting`] | greetings that owners have recorded for their callers, and their spoken names, on disk |
@@ -177,6 +178,7 @@ pub mod record;
 pub mod retrieval;
 pub mod retry;
 pub mod rules;
+pub mod sent;
 #[cfg(feature = "sip")]
 pub mod sip;
 pub mod smtp;

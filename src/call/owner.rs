@@ -1,6 +1,7 @@
 //! [`OwnerConversation`]: does what the dialogue with an owner decides.
 
 mod mailbox;
+mod own_lists;
 mod sending;
 
 use self::mailbox::OpenMailbox;
@@ -110,6 +111,12 @@ impl<'a> OwnerConversation<'a> {
             OwnerAction::SetPin(pin) => OwnerEvent::PinSet(self.set_pin(&pin).await),
             OwnerAction::Open(mailbox) => self.open(mailbox).await.map_or(OwnerEvent::NotOpened, OwnerEvent::Opened),
             OwnerAction::List(query) => self.list(&query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed),
+            OwnerAction::ListSent => self.list_sent().await.map_or(OwnerEvent::NotListed, OwnerEvent::SentListed),
+            OwnerAction::OpenList(number) => OwnerEvent::ListChanged(self.open_list(number).await),
+            OwnerAction::AddToList { list, member } => OwnerEvent::ListChanged(self.add_to_list(list, &member).await),
+            OwnerAction::RemoveFromList { list, member } => OwnerEvent::ListChanged(self.remove_from_list(list, &member).await),
+            OwnerAction::DeleteList(number) => OwnerEvent::ListChanged(self.delete_list(number).await),
+            OwnerAction::Take(id) => OwnerEvent::Taken(self.take(id).await),
             OwnerAction::MarkOld(id) => OwnerEvent::Marked(self.mark_old(id).await),
             OwnerAction::MarkNew(id) => OwnerEvent::Marked(self.mark_new(id).await),
             OwnerAction::Remove(id) => OwnerEvent::Marked(self.remove(id).await),

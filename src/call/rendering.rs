@@ -152,6 +152,11 @@ fn mentioned(prompt: &Prompt) -> Option<MailboxId> {
         | Prompt::Addressee(mailbox)
         | Prompt::NotSentTo(mailbox)
         | Prompt::Receipt { mailbox, .. }
+        | Prompt::NotHeardBy(mailbox)
+        | Prompt::EndedFor { mailbox, .. }
+        | Prompt::MemberAdded(mailbox)
+        | Prompt::MemberRemoved(mailbox)
+        | Prompt::TakenBy(mailbox)
         | Prompt::DefaultGreeting { mailbox, .. } => Some(mailbox.clone()),
         // A caller of the own network is said by name, too.
         Prompt::From(caller) => caller.number.as_ref()?.as_str().parse().ok(),

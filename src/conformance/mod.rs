@@ -15,4 +15,5 @@ pub mod lease;
 pub mod lists;
 pub mod mwi;
 pub mod rules;
+pub mod sent;
 pub mod store;

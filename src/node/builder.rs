@@ -15,7 +15,7 @@ use super::greetings::MakeMailOut;
 use crate::arrival::ArrivalStep;
 use crate::arrival::mail::{MailStep, OwnerRules};
 use crate::clock::{Clock, SystemClock};
-use crate::directory::Directory;
+use crate::directory::{Directory, ListStore, PrivateLists};
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, MailOut};
@@ -31,6 +31,7 @@ use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
 #[cfg(doc)]
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
+use crate::sent::SentStore;
 use crate::store::MessageStore;
 
 /// Builds a [`Node`]; returned by [`Node::builder`].
@@ -48,6 +49,8 @@ pub struct NodeBuilder {
     pub(super) store: Option<Arc<dyn MessageStore>>,
     pub(super) forwarder: Option<Arc<dyn Forwarder>>,
     pub(super) greetings: Option<Arc<dyn GreetingStore>>,
+    pub(super) sent: Option<Arc<dyn SentStore>>,
+    pub(super) lists: Option<Arc<dyn ListStore>>,
     pub(super) sink: Option<Arc<dyn MwiSink>>,
     pub(super) lamp_lease: Option<Arc<dyn LampLease>>,
     pub(super) mail_out: Option<Arc<dyn MailOut>>,
@@ -87,6 +90,8 @@ impl NodeBuilder {
             store,
             forwarder,
             greetings: None,
+            sent: None,
+            lists: None,
             sink,
             lamp_lease: None,
             mail_out,
@@ -120,6 +125,22 @@ impl NodeBuilder {
     /// each new greeting at once.
     pub fn greetings(mut self, store: impl GreetingStore) -> Self {
         self.greetings = Some(Arc::new(store));
+        self
+    }
+
+    /// Adds the private lists in this store to the directory, as [`PrivateLists`] does, and has owners change their own on the telephone. Without it,
+    /// the telephone does not offer this.
+    pub fn private_lists(mut self, store: impl ListStore) -> Self {
+        let store: Arc<dyn ListStore> = Arc::new(store);
+        self.directory = Arc::new(PrivateLists::new(self.directory, Arc::clone(&store)));
+        self.lists = Some(store);
+        self
+    }
+
+    /// Sets where the messages are kept that owners have sent and requested receipts for, such as a [`SentFolder`](crate::sent::SentFolder). Without
+    /// it, there is no list of them, and the telephone does not offer one.
+    pub fn sent_messages(mut self, store: impl SentStore) -> Self {
+        self.sent = Some(Arc::new(store));
         self
     }
 

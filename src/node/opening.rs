@@ -228,6 +228,14 @@ impl NodeBuilder {
         let service = MailboxService::builder(self.network.domain(), Arc::clone(store), Arc::clone(&self.directory))
             .node(self.address.as_str())
             .clock(Arc::clone(&self.clock));
+        let service = match &self.sent {
+            Some(sent) => service.sent_messages(Arc::clone(sent)),
+            None => service,
+        };
+        let service = match &self.lists {
+            Some(lists) => service.private_lists(Arc::clone(lists)),
+            None => service,
+        };
         match outbox {
             Some(outbox) => service.mail(outbox.clone(), Arc::clone(admission)).build(),
             None => service.build(),

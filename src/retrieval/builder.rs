@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{EmailSettings, MailboxService};
 use crate::clock::{Clock, SystemClock};
-use crate::directory::Directory;
+use crate::directory::{Directory, ListStore};
 use crate::forward::MailOut;
 use crate::message::ReceiptChoice;
 use crate::network::Admission;
+use crate::sent::SentStore;
 use crate::store::MessageStore;
 
 /// Builds a [`MailboxService`]; made by [`MailboxService::builder`].
@@ -28,6 +29,9 @@ impl MailboxServiceBuilder {
             mail: None,
             heard_before: Arc::default(),
             receipts: ReceiptChoice::NotRequested,
+            sent: None,
+            lists: None,
+            changing_lists: Arc::default(),
         })
     }
 
@@ -45,6 +49,17 @@ impl MailboxServiceBuilder {
     /// for senders. Without it, no e-mail is sent.
     pub fn mail(self, out: impl MailOut, licences: impl Into<Arc<Admission>>) -> Self {
         Self(MailboxService { mail: Some(EmailSettings { out: Arc::new(out), licences: licences.into() }), ..self.0 })
+    }
+
+    /// Keeps the list of [sent messages](MailboxService::sent_messages) in this store. Without it, there is no list.
+    pub fn sent_messages(self, store: impl SentStore) -> Self {
+        Self(MailboxService { sent: Some(Arc::new(store)), ..self.0 })
+    }
+
+    /// Changes the private lists of owners in this store, such as that of a [`PrivateLists`](crate::directory::PrivateLists), which is the directory then.
+    /// Without it, owners cannot change them here.
+    pub fn private_lists(self, store: impl ListStore) -> Self {
+        Self(MailboxService { lists: Some(Arc::new(store)), ..self.0 })
     }
 
     /// Builds the service.

@@ -1,10 +1,11 @@
 //! [`RetrievalError`]: the errors of a mailbox service.
 
 use crate::audio::FramesError;
-use crate::directory::DirectoryError;
+use crate::directory::{DirectoryError, ListNumber, ListStoreError};
 use crate::forward::ForwardError;
 use crate::message::{MailboxId, MessageId};
 use crate::network::Refusal;
+use crate::sent::SentStoreError;
 use crate::store::StoreError;
 
 /// The reason why a [`MailboxService`](super::MailboxService) could not do what an owner asked.
@@ -49,6 +50,26 @@ pub enum RetrievalError {
     /// The store failed, or has no such mailbox or message.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The service was built without a store for private lists.
+    #[error("private lists are not configured")]
+    ListsNotConfigured,
+    /// The private list has as many members as it can have.
+    #[error("list {0} has 360 members, and cannot have more")]
+    ListFull(ListNumber),
+    /// The mailbox is no member of the private list.
+    #[error("{member} is not on list {list}")]
+    NotOnList {
+        /// The number of the list.
+        list: ListNumber,
+        /// The mailbox.
+        member: MailboxId,
+    },
+    /// The store of private lists failed.
+    #[error(transparent)]
+    Lists(#[from] ListStoreError),
+    /// The store of sent messages failed.
+    #[error(transparent)]
+    Sent(#[from] SentStoreError),
     /// The directory failed, so it is not known whether the mailbox exists.
     #[error("it cannot be found out now whether mailbox {mailbox} exists")]
     Directory {
@@ -74,8 +95,13 @@ impl RetrievalError {
             | Self::NoMember { .. }
             | Self::Refused(_)
             | Self::MailNotConfigured
+            | Self::ListsNotConfigured
+            | Self::ListFull(_)
+            | Self::NotOnList { .. }
             | Self::Sound { .. } => false,
             Self::Store(error) => error.is_transient(),
+            Self::Sent(error) => error.is_transient(),
+            Self::Lists(error) => error.is_transient(),
             Self::Directory { source, .. } => source.is_transient(),
             Self::Mail(error) => error.is_transient(),
         }

@@ -2,7 +2,7 @@
 
 use super::{MailboxService, RetrievalError};
 use crate::message::{MailboxId, MessageId};
-use crate::store::Deposit;
+use crate::store::{Deposit, StoreError};
 
 impl MailboxService {
     /// Gives the message `id` of `group` to its member `member`, who is the first to accept it: it is in the member's own mailbox then, as new, and
@@ -30,4 +30,30 @@ impl MailboxService {
         }
         Ok(self.store.transfer(group, id, member).await?)
     }
+
+    /// Returns the member of `group` who has the message `id`, which is no longer in the group's mailbox. It is looked for in the mailboxes of the
+    /// first 100 members; `None` if it is in none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrievalError::Directory`] if the directory fails; [`RetrievalError::Store`] if the store does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn accepted_by(&self, group: &MailboxId, id: MessageId) -> Result<Option<MailboxId>, RetrievalError> {
+        let found = self.directory.group(group).await;
+        let found = found.map_err(|source| RetrievalError::Directory { mailbox: group.clone(), source })?;
+        for member in found.iter().flat_map(|group| &group.members).take(MOST_LOOKED_AT) {
+            match self.entry(member, id).await {
+                Ok(Some(_)) => return Ok(Some(member.clone())),
+                Ok(None) | Err(StoreError::NoSuchMailbox(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
 }
+
+/// In so many mailboxes, a message of a group is looked for.
+const MOST_LOOKED_AT: usize = 100;

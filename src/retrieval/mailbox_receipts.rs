@@ -46,6 +46,7 @@ impl MailboxService {
         about: &Head,
         disposition: Disposition,
     ) -> ReceiptOutcome {
+        self.record_end(requester, owner, about.id, disposition).await;
         let receipt = self.receipt_about(requester, owner, about, disposition).await;
         match self.store.deposit(requester, &Origin::Here, &receipt).await {
             Ok(Deposit::Stored(_)) => ReceiptOutcome::Sent,

@@ -7,7 +7,9 @@ mod error;
 mod groups;
 mod heard_before;
 mod mailbox_receipts;
+mod private_lists;
 mod receipts;
+mod sent_messages;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod tests;
@@ -25,13 +27,14 @@ pub use self::receipts::ReceiptOutcome;
 pub use self::warnings::MailboxWarnings;
 use crate::audio::join;
 use crate::clock::Clock;
-use crate::directory::{Directory, Owner};
+use crate::directory::{Directory, ListStore, Owner};
 use crate::forward::{MailOut, Outcome, Sender};
 use crate::message::{
     Audio, Caller, CallerName, Disposition, Head, MailAddress, MailboxId, Message, MessageId, MessageKind, Origin, Privacy,
     ReceiptChoice, ReceiptRequest, RecordedAt, Stamp, Status, Urgency,
 };
 use crate::network::{Admission, LicenceClass};
+use crate::sent::SentStore;
 use crate::store::{Deposit, Entry, MessageStore, StoreError};
 use crate::wire::{self, Addresses, TransferEncoding};
 
@@ -74,6 +77,10 @@ pub struct MailboxService {
     mail: Option<EmailSettings>,
     heard_before: Arc<HeardBefore>,
     receipts: ReceiptChoice,
+    sent: Option<Arc<dyn SentStore>>,
+    lists: Option<Arc<dyn ListStore>>,
+    /// Held while a private list is read, changed and kept again.
+    changing_lists: Arc<futures::lock::Mutex<()>>,
 }
 
 #[derive(Debug, Clone)]
@@ -177,16 +184,24 @@ impl MailboxService {
         Ok(message.arrived_as(mail))
     }
 
-    /// Stores a message that was made here in each of `mailboxes`, and returns the result for each.
+    /// Stores a message that was made here in each of `mailboxes`, and returns the result for each. One that requests a receipt is listed among the
+    /// [sent messages](Self::sent_messages).
     ///
     /// # Cancel safety
     ///
     /// A dropped call has delivered the message to some of the mailboxes. The same call with the same message again delivers it
     /// to the rest, and to no mailbox twice.
     pub async fn deliver(&self, message: &Message, mailboxes: &[MailboxId]) -> Vec<(MailboxId, Result<Deposit, StoreError>)> {
+        let follower = self.follower(message).await;
+        if let Some(owner) = &follower {
+            self.record_sending(owner, message, mailboxes).await;
+        }
         let mut delivered = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             delivered.push((mailbox.clone(), self.store.deposit(mailbox, &Origin::Here, message).await));
+        }
+        if let Some(owner) = &follower {
+            self.record_delivered(owner, message, &delivered).await;
         }
         delivered
     }

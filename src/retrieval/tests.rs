@@ -1,6 +1,8 @@
 //! The services for owners, on a store in memory.
 
 mod mailbox_receipts;
+#[cfg(feature = "fs")]
+mod private_lists;
 
 use std::sync::Mutex;
 

@@ -50,8 +50,8 @@ pub use self::keys::{
 pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
 pub use self::memory_pins::MemoryPins;
 pub use self::owner::{
-    Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerDialogueBuilder, OwnerEvent,
-    PinChangeOutcome, PlaybackControl, RecordingPurpose, SendOutcome,
+    Addressee, GreetingOutcome, ListOutcome, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerDialogueBuilder,
+    OwnerEvent, PinChangeOutcome, PlaybackControl, RecordingPurpose, SendOutcome, TakeOutcome,
 };
 pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinHash, PinUse, PinVerdict};
 #[cfg(feature = "fs")]

@@ -7,15 +7,19 @@ mod events;
 mod first_use;
 mod greetings;
 mod keys;
+mod lists;
 mod login;
 mod main_menu;
 mod message_functions;
 mod messages;
 mod new_pin;
+mod own_list;
 mod playback;
 mod prompts;
 mod recording;
 mod sending;
+mod sent;
+mod sent_list;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,10 +33,12 @@ use chrono_tz::Tz;
 
 pub use self::actions::{OwnerAction, PlaybackControl, RecordingPurpose};
 pub use self::builder::OwnerDialogueBuilder;
-pub use self::events::{Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerEvent, PinChangeOutcome, SendOutcome};
+pub use self::events::{
+    Addressee, GreetingOutcome, ListOutcome, MarkOutcome, OpenedMailbox, OwnerEvent, PinChangeOutcome, SendOutcome, TakeOutcome,
+};
 use self::messages::Stage;
 use self::state::OwnerState;
-use super::{Digit, EnteredPin, Greetings, KeyMap, Prompt, Say};
+use super::{Digit, EnteredPin, Function, Greetings, KeyMap, Prompt, Say};
 use crate::message::{MailboxId, Summary};
 
 /// The dialogue with an owner: log-in, messages, greetings, PIN.
@@ -79,6 +85,8 @@ pub struct OwnerDialogue {
     /// The facts of the opened mailbox, as far as they are known.
     greetings: Option<Greetings>,
     summary: Option<Summary>,
+    /// The functions that the opened mailbox has beside those of each mailbox.
+    functions: Vec<Function>,
     wrong_pins: u32,
     /// The initial PIN that opened the mailbox, which the new one must not be.
     initial_pin: Option<EnteredPin>,
@@ -112,6 +120,7 @@ impl OwnerDialogue {
             zone,
             greetings: None,
             summary: None,
+            functions: Vec::new(),
             wrong_pins: 0,
             initial_pin: None,
             silences: 0,
@@ -158,6 +167,9 @@ impl OwnerDialogue {
             OwnerEvent::Sent(sent) => self.sent(state, sent),
             OwnerEvent::NotConnected => self.not_connected(state),
             OwnerEvent::PinSet(set) => self.pin_set(state, set),
+            OwnerEvent::SentListed(messages) => self.sent_listed(state, messages),
+            OwnerEvent::ListChanged(list) => self.list_changed(state, list),
+            OwnerEvent::Taken(taken) => self.taken(state, taken),
         };
         self.handle_typed_ahead();
     }

@@ -207,6 +207,65 @@ pub enum Prompt {
     ReceiptRequested,
     /// A receipt is no longer requested for the message.
     ReceiptNotRequested,
+    /// The owner has sent no messages with a request for a receipt.
+    NoSentMessages,
+    /// The time at which the owner sent a message, in the owner's zone.
+    SentAt {
+        /// The date and time, in the listener's zone.
+        stamp: Stamp,
+        /// The day, as seen from today in the listener's zone.
+        day: RelativeDay,
+    },
+    /// The owner of this mailbox has not heard the message yet.
+    NotHeardBy(MailboxId),
+    /// The owner of a mailbox has heard the message or removed it, or it has expired there.
+    EndedFor {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The end of the message.
+        disposition: Disposition,
+        /// When it was heard or removed, in the listener's zone.
+        at: Stamp,
+        /// The day, as seen from today in the listener's zone.
+        day: RelativeDay,
+    },
+    /// The numbers of mailboxes in which a message has these states.
+    SentCounts {
+        /// How many have heard the message.
+        heard: usize,
+        /// How many have not heard it yet.
+        unheard: usize,
+        /// How many mailboxes it was removed from unheard.
+        removed: usize,
+        /// How many mailboxes did not get it.
+        not_sent: usize,
+    },
+    /// "Enter the number of a private list, 1 to 20, and then `#`."
+    EnterList,
+    /// No private list can have the number that was entered.
+    NoSuchList,
+    /// The private list has no members.
+    ListEmpty,
+    /// "Enter the number of the mailbox to add, and then `#`; or only `#` to go on."
+    EnterNewMember,
+    /// "Enter the number of the mailbox to remove, and then `#`; or only `#` to go on."
+    EnterOldMember,
+    /// This mailbox is a member of the list now.
+    MemberAdded(MailboxId),
+    /// This mailbox is no longer a member of the list.
+    MemberRemoved(MailboxId),
+    /// The mailbox that was entered is no member of the list.
+    NotAMember,
+    /// The list cannot have more members.
+    ListFull,
+    /// The list is deleted.
+    ListDeleted,
+    /// The message of the group belongs to the caller's own mailbox now.
+    MessageIsYours,
+    /// The message of the group belongs to another member, whose mailbox this is.
+    TakenBy(MailboxId),
+    /// The caller's own mailbox has no room for the message of the group.
+    NoRoomToTake,
     /// The keys have no meaning at this point.
     NotUnderstood,
     /// "Goodbye."

@@ -9,6 +9,7 @@ mod first_use_sets_a_mailbox_up;
 mod hostile_sound;
 mod keys_typed_ahead;
 mod legs_of_every_kind;
+mod lists_and_groups;
 mod messages_to_a_list;
 mod owners_are_warned;
 mod owners_listen_and_send;

@@ -54,7 +54,8 @@ impl OwnerConversation<'_> {
         self.mailbox = Some(OpenMailbox { id: id.clone(), store, service });
         let greetings = self.session.wait(node.greetings(&id)).await.unwrap_or_default();
         let warnings = self.warnings(&id).await;
-        Some(OpenedMailbox::new(id, owner.zone, summary, greetings).with_warnings(warnings))
+        let opened = OpenedMailbox::new(id, owner.zone, summary, greetings).with_warnings(warnings);
+        Some(self.with_functions(opened).await)
     }
 
     /// The warnings for the owner. A mailbox is opened without them if the store does not answer.

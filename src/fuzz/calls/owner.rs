@@ -9,10 +9,11 @@ use crate::message::{
     Caller, ClockQuality, ClockSource, Disposition, Head, MailboxId, MessageId, MessageKind, ReceiptReport, RecordedAt, Status,
     Summary, Urgency,
 };
+use crate::sent::{SentCopy, SentMessage, SentState};
 use crate::store::{Cursor, Entry, OrderGroup, Page, Position};
 use crate::telephone::{
-    Addressee, GreetingOutcome, Greetings, KeyMap, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent,
-    PinChangeOutcome, PinVerdict, PlaybackControl, Prompt, Recorded, SendOutcome,
+    Addressee, Function, GreetingOutcome, Greetings, KeyMap, ListOutcome, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue,
+    OwnerEvent, PinChangeOutcome, PinVerdict, PlaybackControl, Prompt, Recorded, SendOutcome, TakeOutcome,
 };
 
 /// Runs a call with the events of `script`.
@@ -83,6 +84,9 @@ enum Awaited {
     Sent,
     CallBack,
     PinChange,
+    SentMessages,
+    PrivateList,
+    Taking,
 }
 
 /// The access that the entered PIN gives.
@@ -139,6 +143,12 @@ impl Line {
             | OwnerAction::RemoveGreeting(_)
             | OwnerAction::FindAddressee(_)
             | OwnerAction::CallBack(_)
+            | OwnerAction::ListSent
+            | OwnerAction::OpenList(_)
+            | OwnerAction::AddToList { .. }
+            | OwnerAction::RemoveFromList { .. }
+            | OwnerAction::DeleteList(_)
+            | OwnerAction::Take(_)
             | OwnerAction::SetPin(_) => {}
         }
         if !matches!(action, OwnerAction::Say(_) | OwnerAction::Playback(_)) {
@@ -217,7 +227,7 @@ impl Line {
 }
 
 impl Awaited {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::PinCheck,
         Self::Opening,
         Self::Page,
@@ -228,6 +238,9 @@ impl Awaited {
         Self::Sent,
         Self::CallBack,
         Self::PinChange,
+        Self::SentMessages,
+        Self::PrivateList,
+        Self::Taking,
     ];
 }
 
@@ -244,6 +257,12 @@ fn awaited_after(action: &OwnerAction) -> Option<Awaited> {
         OwnerAction::PassOn { .. } | OwnerAction::Answer { .. } | OwnerAction::Compose { .. } => Awaited::Sent,
         OwnerAction::CallBack(_) => Awaited::CallBack,
         OwnerAction::SetPin(_) => Awaited::PinChange,
+        OwnerAction::ListSent => Awaited::SentMessages,
+        OwnerAction::OpenList(_)
+        | OwnerAction::AddToList { .. }
+        | OwnerAction::RemoveFromList { .. }
+        | OwnerAction::DeleteList(_) => Awaited::PrivateList,
+        OwnerAction::Take(_) => Awaited::Taking,
         OwnerAction::Say(_) | OwnerAction::Playback(_) | OwnerAction::Record(_) | OwnerAction::Discard | OwnerAction::HangUp => {
             return None;
         }
@@ -264,11 +283,13 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
         }),
         Awaited::Opening if good => {
             let (summary, greetings) = (Summary::new(3, number.into()), Greetings::default());
-            OwnerEvent::Opened(OpenedMailbox::new(mailbox(1), chrono_tz::Europe::London, summary, greetings))
+            let opened = OpenedMailbox::new(mailbox(1), chrono_tz::Europe::London, summary, greetings);
+            let functions = [Function::SentMessages, Function::PrivateLists, Function::TakeMessage];
+            let offered = functions.into_iter().filter(|_| number < 128);
+            OwnerEvent::Opened(offered.fold(opened, OpenedMailbox::offering))
         }
         Awaited::Opening => OwnerEvent::NotOpened,
         Awaited::Page if good => OwnerEvent::Listed(page(number)),
-        Awaited::Page => OwnerEvent::NotListed,
         Awaited::Mark => OwnerEvent::Marked(match number % 8 {
             3 => MarkOutcome::Failed,
             7 => MarkOutcome::NoSuchMessage,
@@ -295,8 +316,38 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
             _ => SendOutcome::Delivered,
         }),
         Awaited::CallBack => OwnerEvent::NotConnected,
+        Awaited::SentMessages if good => OwnerEvent::SentListed((0..number % 4).map(sent).collect()),
+        Awaited::Page | Awaited::SentMessages => OwnerEvent::NotListed,
+        Awaited::PrivateList => OwnerEvent::ListChanged(match number % 8 {
+            3 => ListOutcome::Failed,
+            4 => ListOutcome::NoSuchMailbox,
+            5 => ListOutcome::NotAMember,
+            6 => ListOutcome::Full,
+            7 => ListOutcome::Members(Vec::new()),
+            _ => ListOutcome::Members((0..number).map(mailbox).collect()),
+        }),
+        Awaited::Taking => OwnerEvent::Taken(match number % 8 {
+            3 => TakeOutcome::Failed,
+            5 => TakeOutcome::NoRoom,
+            6 => TakeOutcome::Taken(None),
+            7 => TakeOutcome::Taken(Some(mailbox(number))),
+            _ => TakeOutcome::Yours,
+        }),
         Awaited::PinChange => OwnerEvent::PinSet(if good { PinChangeOutcome::Kept } else { PinChangeOutcome::Failed }),
     }
+}
+
+/// A message that was sent to up to seven mailboxes.
+fn sent(number: u8) -> SentMessage {
+    let id = MessageId::from_bytes([number; 16]);
+    let state = |n: u8| match n % 4 {
+        0 => SentState::Sending,
+        1 => SentState::NotDelivered,
+        2 => SentState::Delivered,
+        _ => SentState::Ended { disposition: Disposition::Played, at: now() },
+    };
+    let copies = (0..number.wrapping_mul(5) % 8).map(|n| SentCopy::new(mailbox(n), id, state(n)));
+    SentMessage::new(id, now(), Duration::from_secs(3), copies.collect())
 }
 
 /// A page of up to three messages, and perhaps another one behind it.
@@ -362,6 +413,10 @@ fn is_confirmed(prompt: &Prompt, last: Option<&OwnerEvent>, has_old: bool) -> bo
         Prompt::GreetingSaved | Prompt::NameSaved | Prompt::GreetingUntil(_) | Prompt::GreetingRemoved => {
             last == Some(&OwnerEvent::GreetingSet(GreetingOutcome::Done))
         }
+        Prompt::MemberAdded(_) | Prompt::MemberRemoved(_) | Prompt::ListDeleted => {
+            matches!(last, Some(OwnerEvent::ListChanged(ListOutcome::Members(_))))
+        }
+        Prompt::MessageIsYours => last == Some(&OwnerEvent::Taken(TakeOutcome::Yours)),
         Prompt::PinChanged => last == Some(&OwnerEvent::PinSet(PinChangeOutcome::Kept)),
         _ => true,
     }

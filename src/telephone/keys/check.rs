@@ -82,6 +82,7 @@ const fn needed(place: Place) -> &'static [Function] {
         Place::Played => &[Function::Remove, Function::Next, Function::Back],
         Place::Greetings => &[Function::NormalGreeting, Function::Back],
         Place::OneGreeting => &[Function::RecordGreeting, Function::Back],
+        Place::Sent | Place::List => &[Function::Back],
         Place::OwnerReview => &[Function::Accept, Function::Discard],
         Place::Entry => &[Function::EndEntry, Function::CancelEntry],
     }

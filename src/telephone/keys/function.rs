@@ -37,6 +37,10 @@ pub enum Function {
     RemovedMessages,
     /// Records a message for other mailboxes.
     Compose,
+    /// Says what became of the messages that were sent with a request for a receipt.
+    SentMessages,
+    /// Leads to the private lists.
+    PrivateLists,
     /// Leads to the greetings.
     Greetings,
     /// Records the name of the owner.
@@ -83,6 +87,8 @@ pub enum Function {
     Answer,
     /// Connects the owner to the telephone from which the message was left.
     CallBack,
+    /// Takes a message of a group, so that it belongs to the caller's own mailbox.
+    TakeMessage,
     /// Returns to the menu before.
     Back,
     /// Chooses the greeting for calls that nobody answers.
@@ -97,6 +103,14 @@ pub enum Function {
     RecordGreeting,
     /// Removes the greeting.
     RemoveGreeting,
+    /// Says the members of the list.
+    HearMembers,
+    /// Adds a member to the list.
+    AddMember,
+    /// Removes a member from the list.
+    RemoveMember,
+    /// Deletes the list.
+    DeleteList,
     /// Uses the recording for its purpose: saves it, or sends it.
     Accept,
     /// Discards the recording.
@@ -111,7 +125,7 @@ pub enum Function {
 
 impl Function {
     /// All functions.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 56] = [
         Self::SkipGreeting,
         Self::Operator,
         Self::LogIn,
@@ -126,6 +140,8 @@ impl Function {
         Self::OldMessages,
         Self::RemovedMessages,
         Self::Compose,
+        Self::SentMessages,
+        Self::PrivateLists,
         Self::Greetings,
         Self::RecordName,
         Self::ChangePin,
@@ -149,6 +165,7 @@ impl Function {
         Self::PassOn,
         Self::Answer,
         Self::CallBack,
+        Self::TakeMessage,
         Self::Back,
         Self::NormalGreeting,
         Self::BusyGreeting,
@@ -156,6 +173,10 @@ impl Function {
         Self::HearGreeting,
         Self::RecordGreeting,
         Self::RemoveGreeting,
+        Self::HearMembers,
+        Self::AddMember,
+        Self::RemoveMember,
+        Self::DeleteList,
         Self::Accept,
         Self::Discard,
         Self::EndEntry,
@@ -180,6 +201,8 @@ impl Function {
             Self::OldMessages => "old-messages",
             Self::RemovedMessages => "removed-messages",
             Self::Compose => "compose",
+            Self::SentMessages => "sent-messages",
+            Self::PrivateLists => "private-lists",
             Self::Greetings => "greetings",
             Self::RecordName => "record-name",
             Self::ChangePin => "change-pin",
@@ -203,6 +226,7 @@ impl Function {
             Self::PassOn => "pass-on",
             Self::Answer => "answer",
             Self::CallBack => "call-back",
+            Self::TakeMessage => "take-message",
             Self::Back => "back",
             Self::NormalGreeting => "normal-greeting",
             Self::BusyGreeting => "busy-greeting",
@@ -210,6 +234,10 @@ impl Function {
             Self::HearGreeting => "hear-greeting",
             Self::RecordGreeting => "record-greeting",
             Self::RemoveGreeting => "remove-greeting",
+            Self::HearMembers => "hear-members",
+            Self::AddMember => "add-member",
+            Self::RemoveMember => "remove-member",
+            Self::DeleteList => "delete-list",
             Self::Accept => "accept",
             Self::Discard => "discard",
             Self::EndEntry => "end-entry",

@@ -29,17 +29,21 @@ pub enum Place {
     Greetings,
     /// An owner hears, records or removes the greeting that was chosen.
     OneGreeting,
+    /// An owner hears what became of a message that was sent.
+    Sent,
+    /// An owner hears, changes or deletes a private list.
+    List,
     /// A greeting, a name, an introduction, an answer or a message of an owner is recorded.
     OwnerRecording,
     /// An owner decides what to do with the recording.
     OwnerReview,
-    /// An owner enters a number: of a mailbox, of days, or a PIN. The keys of functions begin with `*` or `#` here.
+    /// An owner enters a number: of a mailbox, of a list, of days, or a PIN. The keys of functions begin with `*` or `#` here.
     Entry,
 }
 
 impl Place {
     /// All places.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Greeting,
         Self::Recording,
         Self::Review,
@@ -49,6 +53,8 @@ impl Place {
         Self::Played,
         Self::Greetings,
         Self::OneGreeting,
+        Self::Sent,
+        Self::List,
         Self::OwnerRecording,
         Self::OwnerReview,
         Self::Entry,
@@ -66,6 +72,8 @@ impl Place {
             Self::Played => "played",
             Self::Greetings => "greetings",
             Self::OneGreeting => "one-greeting",
+            Self::Sent => "sent",
+            Self::List => "list",
             Self::OwnerRecording => "owner-recording",
             Self::OwnerReview => "owner-review",
             Self::Entry => "entry",
@@ -86,6 +94,8 @@ impl Place {
                 Function::OldMessages,
                 Function::RemovedMessages,
                 Function::Compose,
+                Function::SentMessages,
+                Function::PrivateLists,
                 Function::Greetings,
                 Function::RecordName,
                 Function::ChangePin,
@@ -111,6 +121,7 @@ impl Place {
                 Function::PassOn,
                 Function::Answer,
                 Function::CallBack,
+                Function::TakeMessage,
                 Function::Back,
                 Function::Help,
             ],
@@ -126,6 +137,7 @@ impl Place {
                 Function::PassOn,
                 Function::Answer,
                 Function::CallBack,
+                Function::TakeMessage,
                 Function::Back,
                 Function::Help,
             ],
@@ -141,6 +153,15 @@ impl Place {
             Self::OneGreeting => {
                 &[Function::HearGreeting, Function::RecordGreeting, Function::RemoveGreeting, Function::Back, Function::Help]
             }
+            Self::Sent => &[Function::Again, Function::Previous, Function::Next, Function::Back, Function::Help],
+            Self::List => &[
+                Function::HearMembers,
+                Function::AddMember,
+                Function::RemoveMember,
+                Function::DeleteList,
+                Function::Back,
+                Function::Help,
+            ],
             Self::OwnerRecording => &[Function::EndRecording],
             Self::OwnerReview => &[
                 Function::Accept,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{EnteredPin, GreetingKind, Pin, RecordingKind, Say};
+use crate::directory::ListNumber;
 use crate::message::{CallerNumber, MailboxId, MessageId, Privacy, ReceiptChoice, Urgency};
 use crate::store::Query;
 
@@ -100,6 +101,32 @@ pub enum OwnerAction {
         /// Whether the owner requests a receipt.
         receipt: ReceiptChoice,
     },
+    /// List the messages that the owner has sent with a request for a receipt, the newest first. Answer with
+    /// [`OwnerEvent::SentListed`](super::OwnerEvent::SentListed) or [`OwnerEvent::NotListed`](super::OwnerEvent::NotListed).
+    ListSent,
+    /// Read this private list of the owner. Answer with [`OwnerEvent::ListChanged`](super::OwnerEvent::ListChanged).
+    OpenList(ListNumber),
+    /// Add this mailbox or distribution list to a private list, which is created if there is none. Answer with
+    /// [`OwnerEvent::ListChanged`](super::OwnerEvent::ListChanged).
+    AddToList {
+        /// The number of the private list.
+        list: ListNumber,
+        /// The mailbox or the distribution list to add.
+        member: MailboxId,
+    },
+    /// Remove this member from a private list, which is deleted with its last one. Answer with
+    /// [`OwnerEvent::ListChanged`](super::OwnerEvent::ListChanged).
+    RemoveFromList {
+        /// The number of the private list.
+        list: ListNumber,
+        /// The member to remove.
+        member: MailboxId,
+    },
+    /// Delete this private list. Answer with [`OwnerEvent::ListChanged`](super::OwnerEvent::ListChanged).
+    DeleteList(ListNumber),
+    /// Give the message of the opened group to the mailbox of the telephone that calls. Answer with
+    /// [`OwnerEvent::Taken`](super::OwnerEvent::Taken).
+    Take(MessageId),
     /// Transfer the call to this number. If that succeeds, the call is over and the driver ends it. If it fails, answer with
     /// [`OwnerEvent::NotConnected`](super::OwnerEvent::NotConnected).
     CallBack(CallerNumber),

@@ -2,8 +2,9 @@
 
 use chrono_tz::Tz;
 
-use super::super::{Digit, Greetings, PinVerdict, Recorded, Say};
+use super::super::{Digit, Function, Greetings, PinVerdict, Recorded, Say};
 use crate::message::{MailboxId, Summary};
+use crate::sent::SentMessage;
 use crate::store::Page;
 
 /// An event on an owner's call, or the result of an action.
@@ -32,7 +33,7 @@ pub enum OwnerEvent {
     NotOpened,
     /// The result of [`OwnerAction::List`](super::OwnerAction::List).
     Listed(Page),
-    /// [`OwnerAction::List`](super::OwnerAction::List) failed.
+    /// [`OwnerAction::List`](super::OwnerAction::List) or [`OwnerAction::ListSent`](super::OwnerAction::ListSent) failed.
     NotListed,
     /// The result of [`OwnerAction::MarkOld`](super::OwnerAction::MarkOld), [`OwnerAction::MarkNew`](super::OwnerAction::MarkNew),
     /// [`OwnerAction::Remove`](super::OwnerAction::Remove) or [`OwnerAction::Restore`](super::OwnerAction::Restore).
@@ -53,6 +54,13 @@ pub enum OwnerEvent {
     NotConnected,
     /// The result of [`OwnerAction::SetPin`](super::OwnerAction::SetPin).
     PinSet(PinChangeOutcome),
+    /// The result of [`OwnerAction::ListSent`](super::OwnerAction::ListSent), the newest message first.
+    SentListed(Vec<SentMessage>),
+    /// The result of [`OwnerAction::OpenList`](super::OwnerAction::OpenList), [`OwnerAction::AddToList`](super::OwnerAction::AddToList),
+    /// [`OwnerAction::RemoveFromList`](super::OwnerAction::RemoveFromList) or [`OwnerAction::DeleteList`](super::OwnerAction::DeleteList).
+    ListChanged(ListOutcome),
+    /// The result of [`OwnerAction::Take`](super::OwnerAction::Take).
+    Taken(TakeOutcome),
 }
 
 /// The facts about a mailbox that was opened with the right PIN.
@@ -70,18 +78,28 @@ pub struct OpenedMailbox {
     /// The warnings that the owner hears first: [`Prompt::MailboxNearlyFull`](super::super::Prompt::MailboxNearlyFull) or
     /// [`Prompt::MailboxFull`](super::super::Prompt::MailboxFull), and [`Prompt::MessagesExpire`](super::super::Prompt::MessagesExpire).
     pub warnings: Say,
+    /// The functions that the mailbox has beside those of each mailbox.
+    pub functions: Vec<Function>,
 }
 
 impl OpenedMailbox {
     /// A mailbox whose owner hears times in `zone`, with so many messages and these greetings.
     pub fn new(mailbox: MailboxId, zone: Tz, summary: Summary, greetings: Greetings) -> Self {
-        Self { mailbox, zone, summary, greetings, warnings: Say::new() }
+        Self { mailbox, zone, summary, greetings, warnings: Say::new(), functions: Vec::new() }
     }
 
     /// The same mailbox, whose owner hears these warnings.
     #[must_use]
     pub fn with_warnings(self, warnings: Say) -> Self {
         Self { warnings, ..self }
+    }
+
+    /// Offers a function that not each mailbox has: [`Function::SentMessages`], [`Function::PrivateLists`] or [`Function::TakeMessage`]. Without this, no
+    /// menu says it.
+    #[must_use]
+    pub fn offering(mut self, function: Function) -> Self {
+        self.functions.push(function);
+        self
     }
 }
 
@@ -134,6 +152,36 @@ pub enum Addressee {
     Unknown,
     /// The directory did not answer; the same number may be found later.
     Unavailable,
+}
+
+/// The result of reading or changing a private list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListOutcome {
+    /// It is done, and these are the members of the list now. A list without members is not kept.
+    Members(Vec<MailboxId>),
+    /// No mailbox and no distribution list has the number of the new member.
+    NoSuchMailbox,
+    /// The list does not have the member that was to be removed.
+    NotAMember,
+    /// The list has as many members as it can have.
+    Full,
+    /// The list could not be read or changed; the same action may succeed later.
+    Failed,
+}
+
+/// The result of taking a message of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TakeOutcome {
+    /// The message is in the caller's own mailbox now.
+    Yours,
+    /// Another member has taken the message: the one of this mailbox, if it is known.
+    Taken(Option<MailboxId>),
+    /// The caller's own mailbox has no room.
+    NoRoom,
+    /// The message could not be taken; the same action may succeed later.
+    Failed,
 }
 
 /// The result of sending a message to one or several mailboxes.

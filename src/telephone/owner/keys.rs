@@ -68,6 +68,10 @@ impl OwnerDialogue {
             (OwnerState::Reviewing(recording), _) => self.review_function(recording, function),
             (OwnerState::Days(recording, entered), _) => self.days_function(recording, &entered, function),
             (OwnerState::NewPin(new, entered), _) => self.new_pin_function(new, &entered, function),
+            (OwnerState::Sent(list), _) => self.sent_function(list, function),
+            (OwnerState::ListNumber(entered), _) => self.list_number_function(&entered, function),
+            (OwnerState::OneList(list), _) => self.list_function(list, function),
+            (OwnerState::ListMember(list, change, entered), _) => self.list_member_function(list, change, &entered, function),
             (state @ (OwnerState::Awaiting(_) | OwnerState::Leaving | OwnerState::Over), _) => state,
         }
     }

@@ -79,6 +79,7 @@ impl OwnerDialogue {
     pub(super) fn opened(&mut self, state: OwnerState, opened: &OpenedMailbox) -> OwnerState {
         let OwnerState::Awaiting(Awaited::Opening(first_use)) = state else { return state };
         (self.zone, self.greetings, self.summary) = (opened.zone, Some(opened.greetings), Some(opened.summary));
+        self.functions.clone_from(&opened.functions);
         match first_use {
             FirstUse::Yes => self.begin_first_use(),
             FirstUse::No => self.at_main_menu(opened.warnings.clone()),

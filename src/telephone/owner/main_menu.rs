@@ -12,6 +12,8 @@ impl OwnerDialogue {
             Function::NewMessages => return self.list(MessageList::of(Status::New)),
             Function::OldMessages => return self.list(MessageList::of(Status::Old)),
             Function::RemovedMessages => return self.list(MessageList::of(Status::Removed)),
+            Function::SentMessages => return self.list_sent(),
+            Function::PrivateLists => return self.private_lists(),
             Function::Leave => return self.leave(Vec::new()),
             Function::Compose => OwnerState::Addressing(Addressing::new(None), String::new()),
             Function::Greetings => OwnerState::Greetings,

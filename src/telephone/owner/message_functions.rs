@@ -2,7 +2,7 @@
 
 use super::super::{Function, Prompt};
 use super::actions::RecordingPurpose;
-use super::events::MarkOutcome;
+use super::events::{MarkOutcome, TakeOutcome};
 use super::messages::{MessageList, Stage, StatusChange};
 use super::playback::control_of;
 use super::state::{Addressing, Awaited, OwnerRecording, OwnerState, Return};
@@ -56,6 +56,13 @@ impl OwnerDialogue {
                 }
                 None => self.at_message(messages, vec![Prompt::NoNumber]),
             },
+            Function::TakeMessage if removed || !self.offers(Function::TakeMessage) => {
+                self.at_message(messages, vec![Prompt::NotAvailable])
+            }
+            Function::TakeMessage => {
+                self.act(OwnerAction::Take(id));
+                OwnerState::Awaiting(Awaited::Taking(messages))
+            }
             Function::Back => self.continue_at(OwnerState::Main, Vec::new()),
             // A key map has no other functions here.
             _ => self.not_understood(OwnerState::AtMessage(messages, stage)),
@@ -88,6 +95,21 @@ impl OwnerDialogue {
             (StatusChange::KeepAsNew, MarkOutcome::Done) => Prompt::KeptAsNew,
             (StatusChange::Remove, MarkOutcome::Done) => Prompt::Removed,
         };
+        self.say(vec![said]);
+        OwnerState::AtMessage(messages, Stage::Done)
+    }
+
+    /// Takes in whose the message of a group is now. It is no longer in the group's mailbox if it is somebody's.
+    pub(super) fn taken(&mut self, state: OwnerState, taken: TakeOutcome) -> OwnerState {
+        let OwnerState::Awaiting(Awaited::Taking(mut messages)) = state else { return state };
+        let said = match taken {
+            TakeOutcome::Yours => Prompt::MessageIsYours,
+            TakeOutcome::Taken(Some(mailbox)) => Prompt::TakenBy(mailbox),
+            TakeOutcome::Taken(None) => Prompt::MessageGone,
+            TakeOutcome::NoRoom => return self.at_message(messages, vec![Prompt::NoRoomToTake]),
+            TakeOutcome::Failed => return self.at_message(messages, vec![Prompt::ChangeFailed]),
+        };
+        messages.set_status(Status::Removed);
         self.say(vec![said]);
         OwnerState::AtMessage(messages, Stage::Done)
     }

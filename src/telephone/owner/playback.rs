@@ -25,6 +25,9 @@ impl OwnerDialogue {
     }
 
     pub(super) fn not_listed(&mut self, state: OwnerState) -> OwnerState {
+        if matches!(state, OwnerState::Awaiting(Awaited::SentMessages)) {
+            return self.continue_at(OwnerState::Main, vec![Prompt::MessagesUnavailable]);
+        }
         let OwnerState::Awaiting(Awaited::Page(mut messages)) = state else { return state };
         if messages.entries.is_empty() {
             return self.continue_at(OwnerState::Main, vec![Prompt::MessagesUnavailable]);

@@ -3,6 +3,7 @@
 use super::super::{Function, Menu, Place, Prompt, Say};
 use super::OwnerDialogue;
 use super::messages::{MessageList, Stage};
+use super::own_list::MemberChange;
 use super::state::{OwnerRecording, OwnerState};
 use crate::message::{Privacy, Status};
 
@@ -12,7 +13,7 @@ impl OwnerDialogue {
         vec![match state {
             OwnerState::OwnMailbox(_) => Prompt::EnterOwnMailbox,
             OwnerState::Pin(..) => Prompt::EnterPin,
-            OwnerState::Main => Prompt::Menu(self.keys.menu(Place::Main, &MAIN)),
+            OwnerState::Main => Prompt::Menu(self.keys.menu(Place::Main, &chosen(&MAIN, |function| self.offers(*function)))),
             OwnerState::AtMessage(messages, Stage::Played) => Prompt::Menu(self.message_menu(messages)),
             OwnerState::Addressing(addressing, _) if addressing.to.is_empty() => Prompt::EnterMailbox,
             OwnerState::Addressing(..) => Prompt::EnterNextMailbox,
@@ -29,6 +30,11 @@ impl OwnerDialogue {
             OwnerState::Days(..) => Prompt::EnterDays,
             OwnerState::NewPin(new, _) if new.first.is_none() => Prompt::EnterNewPin,
             OwnerState::NewPin(..) => Prompt::RepeatNewPin,
+            OwnerState::Sent(list) => Prompt::Menu(self.keys.menu(Place::Sent, &list.offered())),
+            OwnerState::ListNumber(_) => Prompt::EnterList,
+            OwnerState::OneList(list) => Prompt::Menu(self.keys.menu(Place::List, list.offered())),
+            OwnerState::ListMember(_, MemberChange::Add, _) => Prompt::EnterNewMember,
+            OwnerState::ListMember(_, MemberChange::Remove, _) => Prompt::EnterOldMember,
             OwnerState::AtMessage(_, Stage::Playing | Stage::Paused | Stage::Done)
             | OwnerState::Recording(_)
             | OwnerState::Awaiting(_)
@@ -50,9 +56,18 @@ impl OwnerDialogue {
             Function::Answer => has_number && !is_receipt,
             Function::CallBack => has_number,
             Function::Envelope => !is_receipt,
+            Function::TakeMessage => !removed && self.offers(Function::TakeMessage),
             _ => true,
         };
         self.keys.menu(Place::Played, &chosen(&MESSAGE, offered))
+    }
+
+    /// Whether the opened mailbox has this function.
+    pub(super) fn offers(&self, function: Function) -> bool {
+        match function {
+            Function::SentMessages | Function::PrivateLists | Function::TakeMessage => self.functions.contains(&function),
+            _ => true,
+        }
     }
 
     /// The keys that control a message while it is played.
@@ -75,11 +90,13 @@ fn chosen(functions: &[Function], offered: impl Fn(&Function) -> bool) -> Vec<Fu
     functions.iter().copied().filter(offered).collect()
 }
 
-const MAIN: [Function; 8] = [
+const MAIN: [Function; 10] = [
     Function::NewMessages,
     Function::OldMessages,
     Function::RemovedMessages,
     Function::Compose,
+    Function::SentMessages,
+    Function::PrivateLists,
     Function::Greetings,
     Function::RecordName,
     Function::ChangePin,
@@ -96,7 +113,7 @@ const PLAYBACK: [Function; 7] = [
     Function::NormalSpeed,
 ];
 
-const MESSAGE: [Function; 12] = [
+const MESSAGE: [Function; 13] = [
     Function::Again,
     Function::Keep,
     Function::KeepAsNew,
@@ -108,6 +125,7 @@ const MESSAGE: [Function; 12] = [
     Function::PassOn,
     Function::Answer,
     Function::CallBack,
+    Function::TakeMessage,
     Function::Back,
 ];
 

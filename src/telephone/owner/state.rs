@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use super::super::{GreetingKind, Pin, Place};
 use super::actions::RecordingPurpose;
 use super::messages::{MessageList, Stage, StatusChange};
+use super::own_list::{ListStep, MemberChange, OwnList};
+use super::sent_list::SentList;
 use crate::message::{MailboxId, Privacy, ReceiptChoice, Urgency};
 
 /// The state of the dialogue. The text in a state is the number that was entered so far.
@@ -27,6 +29,13 @@ pub(super) enum OwnerState {
     /// The owner enters for how many days the temporary greeting that was recorded is valid.
     Days(OwnerRecording, String),
     NewPin(NewPin, String),
+    /// The owner has heard what became of a sent message.
+    Sent(SentList),
+    /// The owner enters the number of a private list.
+    ListNumber(String),
+    OneList(OwnList),
+    /// The owner enters the number of a member of a private list.
+    ListMember(OwnList, MemberChange, String),
     /// The dialogue waits for the result of an action.
     Awaiting(Awaited),
     /// The last prompts are played.
@@ -49,6 +58,9 @@ pub(super) enum Awaited {
     RemovingGreeting(GreetingKind),
     Sending(OwnerRecording),
     SettingPin(FirstUse),
+    SentMessages,
+    List(OwnList, ListStep),
+    Taking(MessageList),
 }
 
 /// Whether the mailbox is set up in this call.
@@ -67,7 +79,9 @@ impl OwnerState {
             // A receipt is said, and has no sound that keys could control.
             Self::AtMessage(messages, Stage::Playing | Stage::Paused) if messages.receipt().is_none() => Place::Playing,
             Self::AtMessage(..) => Place::Played,
-            Self::Addressing(..) | Self::Days(..) | Self::NewPin(..) => Place::Entry,
+            Self::Addressing(..) | Self::Days(..) | Self::NewPin(..) | Self::ListNumber(_) | Self::ListMember(..) => Place::Entry,
+            Self::Sent(_) => Place::Sent,
+            Self::OneList(_) => Place::List,
             Self::Greetings => Place::Greetings,
             Self::OneGreeting(_) => Place::OneGreeting,
             Self::Announcing(_) | Self::Recording(_) => Place::OwnerRecording,
@@ -83,8 +97,12 @@ impl OwnerState {
             | Self::Pin(_, entered)
             | Self::Addressing(_, entered)
             | Self::Days(_, entered)
-            | Self::NewPin(_, entered) => Some(entered),
+            | Self::NewPin(_, entered)
+            | Self::ListNumber(entered)
+            | Self::ListMember(_, _, entered) => Some(entered),
             Self::Main
+            | Self::Sent(_)
+            | Self::OneList(_)
             | Self::AtMessage(..)
             | Self::Greetings
             | Self::OneGreeting(_)
@@ -111,6 +129,10 @@ impl OwnerState {
             | Self::OneGreeting(_)
             | Self::Announcing(_)
             | Self::NewPin(..)
+            | Self::Sent(_)
+            | Self::ListNumber(_)
+            | Self::OneList(_)
+            | Self::ListMember(..)
             | Self::Awaiting(_)
             | Self::Leaving
             | Self::Over => false,

@@ -1,7 +1,9 @@
 //! Keys that an owner presses while the result of an action is awaited.
 
 use super::super::{Digit, PinVerdict, Prompt};
-use super::events::{Addressee, GreetingOutcome, MarkOutcome, OwnerEvent, PinChangeOutcome, SendOutcome};
+use super::events::{
+    Addressee, GreetingOutcome, ListOutcome, MarkOutcome, OwnerEvent, PinChangeOutcome, SendOutcome, TakeOutcome,
+};
 use super::state::OwnerState;
 use super::{OwnerAction, OwnerDialogue};
 
@@ -37,6 +39,8 @@ impl OwnerDialogue {
             },
             OwnerEvent::Sent(sent) => *sent != SendOutcome::Delivered,
             OwnerEvent::PinSet(set) => *set != PinChangeOutcome::Kept,
+            OwnerEvent::ListChanged(list) => !matches!(list, ListOutcome::Members(_)),
+            OwnerEvent::Taken(taken) => *taken != TakeOutcome::Yours,
             OwnerEvent::NotOpened | OwnerEvent::NotListed | OwnerEvent::NotRecorded | OwnerEvent::NotConnected => true,
             OwnerEvent::Played
             | OwnerEvent::NotPlayed
@@ -45,6 +49,7 @@ impl OwnerDialogue {
             | OwnerEvent::HungUp
             | OwnerEvent::Opened(_)
             | OwnerEvent::Listed(_)
+            | OwnerEvent::SentListed(_)
             | OwnerEvent::Recorded(_) => false,
         };
         if failed {
@@ -89,6 +94,10 @@ fn is_result(prompt: &Prompt) -> bool {
             | Prompt::GreetingRemoved
             | Prompt::NameSaved
             | Prompt::PinChanged
+            | Prompt::MemberAdded(_)
+            | Prompt::MemberRemoved(_)
+            | Prompt::ListDeleted
+            | Prompt::MessageIsYours
     )
 }
 

@@ -60,6 +60,24 @@ pub(super) fn phrases(prompt: &Prompt, names: &Names, grammar: &dyn Grammar) -> 
             let received = Phrase::words([vec!["vm-received"], moment(at, *at_day, grammar)].concat());
             vec![Phrase::needed([[message.concat(), outcome].concat(), [from, received].concat()])]
         }
+        Prompt::SentAt { stamp, day } => {
+            needed(vec![[vec!["voicemail/sent-at"], moment(stamp, *day, grammar)].concat(), moment(stamp, *day, grammar)])
+        }
+        Prompt::NotHeardBy(mailbox) => vec![Phrase::needed([after("voicemail/not-heard-by", name(mailbox, names))])],
+        Prompt::EndedFor { mailbox, disposition, at, day } => {
+            let outcome = Phrase::words([vec![receipt(*disposition)], moment(at, *day, grammar)].concat());
+            vec![Phrase::needed([[after("voicemail/to", name(mailbox, names)), outcome].concat()])]
+        }
+        Prompt::SentCounts { heard, unheard, removed, not_sent } => {
+            let counts = [heard, unheard, removed, not_sent].into_iter().zip(SENT_COUNTS);
+            let count = |(number, file): (&usize, File)| {
+                Phrase::needed([Phrase::words([vec![file], grammar.count(*number, Gender::Alone)].concat())])
+            };
+            counts.filter(|(number, _)| **number > 0).map(count).collect()
+        }
+        Prompt::MemberAdded(mailbox) => vec![Phrase::needed([after("voicemail/member-added", name(mailbox, names))])],
+        Prompt::MemberRemoved(mailbox) => vec![Phrase::needed([after("voicemail/member-removed", name(mailbox, names))])],
+        Prompt::TakenBy(mailbox) => vec![Phrase::needed([after("voicemail/taken-by", name(mailbox, names))])],
         Prompt::From(caller) => from(caller),
         Prompt::Length(length) => needed(vec![[vec!["vm-duration"], grammar.duration(*length)].concat()]),
         Prompt::Name(mailbox) | Prompt::Addressee(mailbox) => vec![Phrase::needed([name(mailbox, names)])],
@@ -117,6 +135,13 @@ pub(super) fn samples() -> Vec<Prompt> {
         Prompt::NotSentTo(mailbox.clone()),
         Prompt::GreetingUntil(noon),
         Prompt::DefaultGreeting { mailbox: mailbox.clone(), busy: false },
+        Prompt::SentAt { stamp: noon, day },
+        Prompt::NotHeardBy(mailbox.clone()),
+        Prompt::EndedFor { mailbox: mailbox.clone(), disposition: Disposition::Played, at: noon, day },
+        Prompt::SentCounts { heard: 1, unheard: 2, removed: 3, not_sent: 4 },
+        Prompt::MemberAdded(mailbox.clone()),
+        Prompt::MemberRemoved(mailbox.clone()),
+        Prompt::TakenBy(mailbox.clone()),
         Prompt::DefaultGreeting { mailbox: mailbox.clone(), busy: true },
     ];
     let receipts = Disposition::ALL.map(receipt);
@@ -197,6 +222,10 @@ const RECORDINGS: [RecordingKind; 7] = [
     RecordingKind::Greeting(GreetingKind::Name),
 ];
 
+/// Our own file before the number of mailboxes with each state.
+const SENT_COUNTS: [File; 4] =
+    ["voicemail/heard-by", "voicemail/unheard-by", "voicemail/removed-unheard-by", "voicemail/not-sent-to-so-many"];
+
 /// The files of prompts with values in them, beside those of the grammars.
 const OTHERS: &[File] = &[
     "voicemail/locked-out",
@@ -208,6 +237,16 @@ const OTHERS: &[File] = &[
     "voicemail/not-sent-to",
     "voicemail/greeting-until",
     "voicemail/your-message-to",
+    "voicemail/sent-at",
+    "voicemail/not-heard-by",
+    "voicemail/to",
+    "voicemail/heard-by",
+    "voicemail/unheard-by",
+    "voicemail/removed-unheard-by",
+    "voicemail/not-sent-to-so-many",
+    "voicemail/member-added",
+    "voicemail/member-removed",
+    "voicemail/taken-by",
     "voicemail/was-heard",
     "voicemail/was-removed-unheard",
     "voicemail/was-never-heard",

@@ -87,11 +87,23 @@ sentences! {
         MarkedNotPrivate: "marked-not-private";
         ReceiptRequested: "receipt-requested";
         ReceiptNotRequested: "receipt-not-requested";
+        NoSentMessages: "no-sent-messages";
+        EnterList: "enter-list";
+        NoSuchList: "no-such-list", ["invalid"];
+        ListEmpty: "list-empty";
+        EnterNewMember: "enter-new-member", ["vm-whichbox", "vm-then-pound"];
+        EnterOldMember: "enter-old-member";
+        NotAMember: "not-a-member", ["invalid"];
+        ListFull: "list-full";
+        ListDeleted: "list-deleted", ["removed"];
+        MessageIsYours: "message-is-yours";
+        NoRoomToTake: "no-room-to-take";
         NotUnderstood: "not-understood", ["vm-sorry"];
         Goodbye: "goodbye", ["vm-goodbye"];
     }
     others: Prompt::LockedOut(_) | Prompt::MessageCounts { .. } | Prompt::MessagesExpire { .. } | Prompt::NoMessages | Prompt::MessageNumber { .. }
-        | Prompt::ReceivedAt { .. } | Prompt::Receipt { .. } | Prompt::From(_) | Prompt::Length(_) | Prompt::Name(_) | Prompt::Addressee(_)
+        | Prompt::ReceivedAt { .. } | Prompt::Receipt { .. } | Prompt::SentAt { .. } | Prompt::NotHeardBy(_) | Prompt::EndedFor { .. }
+        | Prompt::SentCounts { .. } | Prompt::MemberAdded(_) | Prompt::MemberRemoved(_) | Prompt::TakenBy(_) | Prompt::From(_) | Prompt::Length(_) | Prompt::Name(_) | Prompt::Addressee(_)
         | Prompt::AddresseeList { .. } | Prompt::NotSentTo(_) | Prompt::RecordNow(_) | Prompt::Menu(_) | Prompt::GreetingUntil(_)
         | Prompt::DefaultGreeting { .. } | Prompt::Greeting(_) | Prompt::Play(_) | Prompt::PlayRecording | Prompt::Tone
         | Prompt::LimitWarning

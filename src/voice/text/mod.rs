@@ -1,6 +1,7 @@
 //! [`text`]: a prompt in plain English.
 
 mod functions;
+mod sent;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,8 @@ use std::time::Duration;
 use chrono::{Datelike as _, NaiveDate};
 
 use self::functions::{kind_of_greeting, menu};
-use crate::message::{Caller, Disposition, MailboxId, RelativeDay, Stamp};
+use self::sent::about_sent;
+use crate::message::{Caller, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Prompt, RecordingKind};
 
 /// Returns the prompt in plain English, for a program that speaks text; an empty text for a sound, such as the tone or a message.
@@ -35,6 +37,7 @@ pub fn text(prompt: &Prompt) -> String {
 /// Returns the prompt in plain English, as [`text`] does, but without the number and the name of a caller.
 ///
 /// A sound has its name in brackets, such as `[tone]`.
+#[expect(clippy::too_many_lines, reason = "a table of sentences")]
 pub fn log_text(prompt: &Prompt) -> String {
     let fixed = match prompt {
         Prompt::LockedOut(time) => return format!("There were too many wrong PINs. Call again in {}.", duration(*time)),
@@ -42,17 +45,22 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::MessagesExpire { messages, days } => return expire(*messages, *days),
         Prompt::MessageNumber { number, of } => return format!("Message {number} of {of}."),
         Prompt::ReceivedAt { stamp, day } => return format!("Received {} at {}.", day_name(*day), time(stamp)),
-        Prompt::Receipt { disposition, mailbox, recorded, recorded_day, at, at_day } => {
-            let recorded = format!("{} at {}", day_name(*recorded_day), time(recorded));
-            let at = format!("{} at {}", day_name(*at_day), time(at));
-            return format!("Your message to {}, recorded {recorded}, {} {at}.", name(mailbox), outcome(*disposition));
+        Prompt::MemberAdded(mailbox) => return format!("{} is on the list now.", name(mailbox)),
+        Prompt::MemberRemoved(mailbox) => return format!("{} is no longer on the list.", name(mailbox)),
+        Prompt::Receipt { .. }
+        | Prompt::SentAt { .. }
+        | Prompt::NotHeardBy(_)
+        | Prompt::EndedFor { .. }
+        | Prompt::SentCounts { .. }
+        | Prompt::NotSentTo(_) => {
+            return about_sent(prompt).unwrap_or_default();
         }
+        Prompt::TakenBy(mailbox) => return format!("The message belongs to {}.", name(mailbox)),
         Prompt::Length(length) => return format!("It lasts {}.", duration(*length)),
         Prompt::Name(mailbox) | Prompt::Addressee(mailbox) => return format!("{}.", name(mailbox)),
         Prompt::AddresseeList { list, members } => {
             return format!("List {}, {}.", name(list), counted(*members, "mailbox", "mailboxes"));
         }
-        Prompt::NotSentTo(mailbox) => return format!("The message was not sent to {}.", name(mailbox)),
         Prompt::GreetingUntil(stamp) => {
             return format!("The greeting is used until {} at {}.", date(stamp.local().date_naive()), time(stamp));
         }
@@ -116,6 +124,19 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::MarkedNotPrivate => "The message is no longer marked as private.",
         Prompt::ReceiptRequested => "You get a receipt when the message is heard.",
         Prompt::ReceiptNotRequested => "You get no receipt for the message.",
+        Prompt::NoSentMessages => "You have sent no messages with a request for a receipt.",
+        Prompt::EnterList => "Enter the number of a list, from 1 to 20, and then press pound.",
+        Prompt::NoSuchList => "No list has this number.",
+        Prompt::ListEmpty => "The list has no members.",
+        Prompt::EnterNewMember => "Enter the number of the mailbox to add, and then press pound; or press only pound to go on.",
+        Prompt::EnterOldMember => {
+            "Enter the number of the mailbox to remove, and then press pound; or press only pound to go on."
+        }
+        Prompt::NotAMember => "This mailbox is not on the list.",
+        Prompt::ListFull => "The list cannot have more members.",
+        Prompt::ListDeleted => "The list is deleted.",
+        Prompt::MessageIsYours => "The message is in your own mailbox now.",
+        Prompt::NoRoomToTake => "Your own mailbox has no room for the message.",
         Prompt::NotUnderstood => "This key has no meaning here.",
         Prompt::Goodbye => "Goodbye.",
         Prompt::Play(_) => "[message]",
@@ -183,14 +204,6 @@ fn recording(kind: RecordingKind) -> String {
         RecordingKind::Greeting(kind) => format!("your {}", kind_of_greeting(kind)),
         RecordingKind::Introduction => "an introduction".to_owned(),
         RecordingKind::Answer => "your answer".to_owned(),
-    }
-}
-
-fn outcome(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Played => "was heard",
-        Disposition::RemovedUnheard => "was removed unheard",
-        Disposition::Expired => "was never heard, and was removed because of its age",
     }
 }
 

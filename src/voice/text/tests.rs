@@ -1,7 +1,7 @@
 //! The English texts of prompts.
 
 use super::*;
-use crate::message::{CallerName, MessageId};
+use crate::message::{CallerName, Disposition, MessageId};
 use crate::telephone::{Function, KeyMap, Place};
 
 fn stamp(instant: &str) -> Stamp {

@@ -17,6 +17,7 @@ impl KeyMap {
     /// - `37` restores a removed message, where Asterisk has `7` again; `90` and `91` keep it as a new or an old one, which are
     ///   Asterisk's `9` and the number of the folder;
     /// - `11`, `12` and `13` are slower, normal speed and faster while a message plays;
+    /// - `36` says what became of sent messages, and `37` leads to the private lists; `34` takes a message of a group;
     /// - `#` returns from a message to the main menu, where it leaves;
     /// - a greeting that was chosen is recorded by `1`, removed by `2` and heard by `3`, and `0` says the menus in which `*` goes
     ///   back.
@@ -47,6 +48,8 @@ const TABLE: &Table = &[
             (Function::NewMessages, "1"),
             (Function::OldMessages, "2"),
             (Function::Compose, "35"),
+            (Function::SentMessages, "36"),
+            (Function::PrivateLists, "37"),
             (Function::RemovedMessages, "4"),
             (Function::Greetings, "0"),
             (Function::Leave, "#"),
@@ -72,6 +75,7 @@ const TABLE: &Table = &[
             (Function::Keep, "91"),
             (Function::Answer, "31"),
             (Function::CallBack, "32"),
+            (Function::TakeMessage, "34"),
             (Function::Envelope, "33"),
             (Function::Restore, "37"),
             (Function::Previous, "4"),
@@ -101,6 +105,21 @@ const TABLE: &Table = &[
             (Function::RecordGreeting, "1"),
             (Function::RemoveGreeting, "2"),
             (Function::HearGreeting, "3"),
+            (Function::Back, "*"),
+            (Function::Help, "0"),
+        ],
+    ),
+    (
+        Place::Sent,
+        &[(Function::Previous, "4"), (Function::Again, "5"), (Function::Next, "6"), (Function::Back, "*"), (Function::Help, "0")],
+    ),
+    (
+        Place::List,
+        &[
+            (Function::HearMembers, "1"),
+            (Function::AddMember, "2"),
+            (Function::RemoveMember, "3"),
+            (Function::DeleteList, "99"),
             (Function::Back, "*"),
             (Function::Help, "0"),
         ],

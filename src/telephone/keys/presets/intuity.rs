@@ -15,7 +15,8 @@ impl KeyMap {
     /// - a caller's review has `4` urgent and `5` private, and an owner's `6` receipt too;
     /// - the main menu has `2` new messages only, `8` old and `9` removed ones;
     /// - `*5` alone plays a message from its start, because `2` is the beginning of `23`; `*8` is the normal speed;
-    /// - `10`, `11` and `12` call back, answer and pass on;
+    /// - `10`, `11` and `12` call back, answer and pass on, and `13` takes a message of a group;
+    /// - a private list has `0` hear the members, `1` add, `2` remove, `*3` delete;
     /// - the greetings are chosen by `1` normal, `2` busy and `3` temporary; then `0` hears, `1` records, `*3` removes;
     /// - `*7` goes back to the menu before.
     pub fn intuity() -> Self {
@@ -46,6 +47,8 @@ const TABLE: &Table = &[
             (Function::OldMessages, "8"),
             (Function::RemovedMessages, "9"),
             (Function::Compose, "1"),
+            (Function::SentMessages, "4"),
+            (Function::PrivateLists, "51"),
             (Function::Greetings, "3"),
             (Function::ChangePin, "54"),
             (Function::RecordName, "55"),
@@ -77,6 +80,7 @@ const TABLE: &Table = &[
             (Function::Next, "#"),
             (Function::Envelope, "23"),
             (Function::CallBack, "10"),
+            (Function::TakeMessage, "13"),
             (Function::Answer, "11"),
             (Function::PassOn, "12"),
             (Function::Back, "*7"),
@@ -99,6 +103,27 @@ const TABLE: &Table = &[
             (Function::HearGreeting, "0"),
             (Function::RecordGreeting, "1"),
             (Function::RemoveGreeting, "*3"),
+            (Function::Back, "*7"),
+            (Function::Help, "*4"),
+        ],
+    ),
+    (
+        Place::Sent,
+        &[
+            (Function::Again, "0"),
+            (Function::Previous, "*2"),
+            (Function::Next, "#"),
+            (Function::Back, "*7"),
+            (Function::Help, "*4"),
+        ],
+    ),
+    (
+        Place::List,
+        &[
+            (Function::HearMembers, "0"),
+            (Function::AddMember, "1"),
+            (Function::RemoveMember, "2"),
+            (Function::DeleteList, "*3"),
             (Function::Back, "*7"),
             (Function::Help, "*4"),
         ],

@@ -8,7 +8,7 @@ fn with_keys(keys: KeyMap) -> OwnerDialogue {
     call.poll_action();
     press(&mut call, "480913#");
     after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
-    after(&mut call, opened(Greetings::default()));
+    after(&mut call, opened_with_all(Greetings::default()));
     call
 }
 
@@ -48,7 +48,7 @@ fn name_and_pin_of_asterisk_are_among_the_greetings() {
 #[test]
 fn keys_that_have_no_function_are_not_understood() {
     let mut call = at_main_menu();
-    assert_eq!(press(&mut call, "9"), [say(&[Prompt::NotUnderstood, main_menu()])]);
+    assert_eq!(press(&mut call, "#"), [say(&[Prompt::NotUnderstood, main_menu()])]);
     assert_eq!(press(&mut call, "6#").last(), Some(&say(&[Prompt::NoSuchMailbox, Prompt::EnterMailbox])));
 }
 
@@ -77,6 +77,8 @@ fn a_menu_offers_only_functions_that_have_keys() {
         Function::OldMessages,
         Function::RemovedMessages,
         Function::Compose,
+        Function::SentMessages,
+        Function::PrivateLists,
         Function::Greetings,
         Function::Leave,
     ];

@@ -4,6 +4,7 @@ mod addressing;
 mod first_use;
 mod greetings;
 mod keys;
+mod lists;
 mod login;
 mod messages;
 mod new_pin;
@@ -11,7 +12,9 @@ mod playback;
 mod random;
 mod receipts;
 mod recordings;
+mod sent;
 mod silence;
+mod taking;
 
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ use crate::message::{
     Caller, ClockQuality, ClockSource, Disposition, Head, MessageId, MessageKind, Privacy, ReceiptChoice, ReceiptReport,
     RecordedAt, RelativeDay, Stamp, Status, Urgency,
 };
+use crate::sent::{SentCopy, SentMessage, SentState};
 use crate::store::{Entry, Order, Page, Query};
 
 fn now() -> DateTime<Utc> {
@@ -178,6 +182,49 @@ fn record_now(kind: RecordingKind) -> Vec<Prompt> {
 fn opened(greetings: Greetings) -> OwnerEvent {
     let summary = Summary { new: 3, old: 1, urgent_new: 1, urgent_old: 0 };
     OwnerEvent::Opened(OpenedMailbox::new(mailbox("2041"), chrono_tz::Europe::London, summary, greetings))
+}
+
+/// The same mailbox, with all functions that not each mailbox has.
+fn opened_with_all(greetings: Greetings) -> OwnerEvent {
+    let OwnerEvent::Opened(opened) = opened(greetings) else { unreachable!("it is opened") };
+    let functions = [Function::SentMessages, Function::PrivateLists, Function::TakeMessage];
+    OwnerEvent::Opened(functions.into_iter().fold(opened, OpenedMailbox::offering))
+}
+
+/// A call at the main menu of a mailbox with all functions.
+fn at_full_menu() -> OwnerDialogue {
+    let mut call = own_call();
+    press(&mut call, "480913#");
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
+    after(&mut call, opened_with_all(Greetings::default()));
+    call
+}
+
+/// The main menu of a mailbox with all functions.
+fn full_menu() -> Prompt {
+    let functions = [
+        Function::NewMessages,
+        Function::OldMessages,
+        Function::RemovedMessages,
+        Function::Compose,
+        Function::SentMessages,
+        Function::PrivateLists,
+        Function::Greetings,
+        Function::RecordName,
+        Function::ChangePin,
+        Function::Leave,
+    ];
+    menu(Place::Main, &functions)
+}
+
+/// The state of a sent message in a mailbox, by a number from 0 to 3.
+fn sent_state(number: u8) -> SentState {
+    match number {
+        0 => SentState::Sending,
+        1 => SentState::NotDelivered,
+        2 => SentState::Delivered,
+        _ => SentState::Ended { disposition: Disposition::Played, at: now() - chrono::TimeDelta::days(1) },
+    }
 }
 
 fn counts() -> Prompt {

@@ -18,6 +18,34 @@ fn addressees() -> impl Strategy<Value = Addressee> {
     ]
 }
 
+fn private_lists() -> impl Strategy<Value = ListOutcome> {
+    prop_oneof![
+        5 => vec(mailboxes(), 0..30).prop_map(ListOutcome::Members),
+        1 => Just(ListOutcome::NoSuchMailbox),
+        1 => Just(ListOutcome::NotAMember),
+        1 => Just(ListOutcome::Full),
+        1 => Just(ListOutcome::Failed),
+    ]
+}
+
+fn taken() -> impl Strategy<Value = TakeOutcome> {
+    prop_oneof![
+        3 => Just(TakeOutcome::Yours),
+        1 => proptest::option::of(mailboxes()).prop_map(TakeOutcome::Taken),
+        1 => Just(TakeOutcome::NoRoom),
+        1 => Just(TakeOutcome::Failed),
+    ]
+}
+
+/// Messages to none, some and many mailboxes; `None` if they cannot be listed.
+fn sent_messages() -> impl Strategy<Value = Option<Vec<SentMessage>>> {
+    let message = vec((mailboxes(), 0..4_u8), 0..8).prop_map(|copies| {
+        let copies = copies.into_iter().map(|(mailbox, state)| SentCopy::new(mailbox, id(1), sent_state(state)));
+        SentMessage::new(id(1), now(), Duration::from_secs(3), copies.collect())
+    });
+    proptest::option::weighted(0.8, vec(message, 0..4))
+}
+
 fn outcomes() -> impl Strategy<Value = SendOutcome> {
     prop_oneof![
         4 => Just(SendOutcome::Delivered),
@@ -66,7 +94,7 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         1 => Just(OwnerEvent::NotPlayed),
         1 => Just(OwnerEvent::Silence),
         1 => verdicts().prop_map(OwnerEvent::Checked),
-        1 => Just(opened(Greetings::default())),
+        1 => Just(opened_with_all(Greetings::default())),
         1 => prop_oneof![Just(OwnerEvent::NotOpened), Just(OwnerEvent::NotListed), Just(OwnerEvent::NotConnected)],
         1 => entries().prop_map(page),
         1 => marks().prop_map(OwnerEvent::Marked),
@@ -76,6 +104,9 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         1 => addressees().prop_map(OwnerEvent::Addressee),
         1 => outcomes().prop_map(OwnerEvent::Sent),
         1 => pins().prop_map(OwnerEvent::PinSet),
+        1 => sent_messages().prop_map(|messages| messages.map_or(OwnerEvent::NotListed, OwnerEvent::SentListed)),
+        1 => private_lists().prop_map(OwnerEvent::ListChanged),
+        1 => taken().prop_map(OwnerEvent::Taken),
     ]
 }
 
@@ -108,6 +139,9 @@ struct Answers {
     addressee: Addressee,
     sent: SendOutcome,
     pin: PinChangeOutcome,
+    listed: Option<Vec<SentMessage>>,
+    list: ListOutcome,
+    taken: TakeOutcome,
 }
 
 fn answers() -> impl Strategy<Value = Answers> {
@@ -119,8 +153,9 @@ fn answers() -> impl Strategy<Value = Answers> {
         5 => (0..4_u64).prop_map(|secs| Some(Recorded::new(Duration::from_secs(secs)))),
     ];
     let first = (verdict, opened, proptest::option::weighted(0.8, entries()), marks(), recording);
-    (first, greetings(), addressees(), outcomes(), pins()).prop_map(
-        |((verdict, opened, entries, mark, recording), greeting, addressee, sent, pin)| Answers {
+    let lists = (sent_messages(), private_lists(), taken());
+    (first, greetings(), addressees(), outcomes(), pins(), lists).prop_map(
+        |((verdict, opened, entries, mark, recording), greeting, addressee, sent, pin, (listed, list, taken))| Answers {
             verdict,
             opened,
             entries,
@@ -130,6 +165,9 @@ fn answers() -> impl Strategy<Value = Answers> {
             addressee,
             sent,
             pin,
+            listed,
+            list,
+            taken,
         },
     )
 }
@@ -139,9 +177,9 @@ impl Answers {
     fn to(&self, action: &OwnerAction) -> Option<OwnerEvent> {
         Some(match action {
             OwnerAction::CheckPin { .. } => OwnerEvent::Checked(self.verdict),
-            OwnerAction::Open(_) => {
-                self.opened.map_or(OwnerEvent::NotOpened, |all| opened(GreetingKind::ALL.into_iter().filter(|_| all).collect()))
-            }
+            OwnerAction::Open(_) => self
+                .opened
+                .map_or(OwnerEvent::NotOpened, |all| opened_with_all(GreetingKind::ALL.into_iter().filter(|_| all).collect())),
             OwnerAction::List(_) => self.entries.clone().map_or(OwnerEvent::NotListed, page),
             OwnerAction::MarkOld(_) | OwnerAction::MarkNew(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) => {
                 OwnerEvent::Marked(self.mark)
@@ -155,6 +193,12 @@ impl Answers {
             }
             OwnerAction::CallBack(_) => OwnerEvent::NotConnected,
             OwnerAction::SetPin(_) => OwnerEvent::PinSet(self.pin),
+            OwnerAction::ListSent => self.listed.clone().map_or(OwnerEvent::NotListed, OwnerEvent::SentListed),
+            OwnerAction::OpenList(_)
+            | OwnerAction::AddToList { .. }
+            | OwnerAction::RemoveFromList { .. }
+            | OwnerAction::DeleteList(_) => OwnerEvent::ListChanged(self.list.clone()),
+            OwnerAction::Take(_) => OwnerEvent::Taken(self.taken.clone()),
             OwnerAction::Say(_)
             | OwnerAction::Playback(_)
             | OwnerAction::Record(_)
@@ -279,6 +323,9 @@ impl Driver {
                 addressee: Addressee::Unknown,
                 sent: SendOutcome::Delivered,
                 pin: PinChangeOutcome::Kept,
+                listed: None,
+                list: ListOutcome::Full,
+                taken: TakeOutcome::Yours,
             };
             if answered.to(&action).is_some() {
                 assert_eq!(self.asked, None, "one question at a time");
@@ -311,8 +358,14 @@ fn is_true(prompt: &Prompt, event: &OwnerEvent, discards: bool) -> bool {
         Prompt::Sent => *event == SENT || *event == OwnerEvent::Sent(SendOutcome::Partly(Vec::new())),
         Prompt::PinChanged => *event == OwnerEvent::PinSet(PinChangeOutcome::Kept),
         Prompt::RecordingDiscarded => discards,
-        Prompt::Addressee(_) | Prompt::AddresseeList { .. } => matches!(event, OwnerEvent::Addressee(_)),
-        Prompt::NotSentTo(_) | Prompt::NotSent => matches!(event, OwnerEvent::Sent(_)),
+        Prompt::Addressee(_) => matches!(event, OwnerEvent::Addressee(_)),
+        Prompt::AddresseeList { .. } => matches!(event, OwnerEvent::Addressee(_) | OwnerEvent::ListChanged(_)),
+        Prompt::MemberAdded(_) | Prompt::MemberRemoved(_) | Prompt::ListDeleted => {
+            matches!(event, OwnerEvent::ListChanged(ListOutcome::Members(_)))
+        }
+        Prompt::MessageIsYours => *event == OwnerEvent::Taken(TakeOutcome::Yours),
+        Prompt::TakenBy(_) | Prompt::NoRoomToTake => matches!(event, OwnerEvent::Taken(_)),
+        Prompt::NotSent => matches!(event, OwnerEvent::Sent(_)),
         Prompt::TooShort | Prompt::NoSpeech => matches!(event, OwnerEvent::Recorded(_)),
         _ => true,
     }

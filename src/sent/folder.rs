@@ -1,0 +1,238 @@
+//! [`SentFolder`]: sent messages on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::text_form::{from_text, to_text};
+use super::{SentMessage, SentStore, SentStoreError};
+use crate::disk::{self, Disk};
+use crate::lock::Lock;
+use crate::message::{MailboxId, MessageId};
+
+/// Sent messages in a folder. Clones share the folder; one process uses it, so central nodes that share one database need a store of their own for this.
+///
+/// ```text
+/// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent   a message that 2041 has sent, named after the second and its id
+/// 2041/000102030405060708090a0b0c0d0e0f.new                  being written; the next change replaces it
+/// ```
+///
+/// Nothing is cached in memory. A file that cannot be read as a message is left out of the list, and removed when it is the oldest of too many.
+#[derive(Debug, Clone)]
+pub struct SentFolder {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    /// Held while a message is recorded, and only by threads that may block.
+    recording: Lock<()>,
+}
+
+impl SentFolder {
+    /// Opens `folder`, which is created if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`SentStoreError::Unavailable`] if the folder cannot be created or made durable.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have created the folder, and has no other effect.
+    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, SentStoreError> {
+        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), recording: Lock::default() });
+        let opened = Self { inner };
+        opened.work(|inner| disk::create_dirs(&*inner.disk, &inner.folder)).await?;
+        Ok(opened)
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, SentStoreError> {
+        let inner = Arc::clone(&self.inner);
+        disk::blocking(move || work(&inner)).await.map_err(|error| SentStoreError::Unavailable(error.into()))
+    }
+}
+
+#[async_trait]
+impl SentStore for SentFolder {
+    async fn record(&self, owner: &MailboxId, message: &SentMessage) -> Result<(), SentStoreError> {
+        let (owner, message) = (owner.clone(), message.clone());
+        self.work(move |inner| inner.record(&owner, message)).await
+    }
+
+    async fn list(&self, owner: &MailboxId, now: DateTime<Utc>) -> Result<Vec<SentMessage>, SentStoreError> {
+        let owner = owner.clone();
+        let listed = self.work(move |inner| inner.list(&owner));
+        Ok(listed.await?.into_iter().filter(|message| !message.is_too_old(now)).collect())
+    }
+}
+
+impl Inner {
+    /// Blocks.
+    fn record(&self, owner: &MailboxId, mut message: SentMessage) -> io::Result<()> {
+        let _alone = self.recording.lock();
+        let folder = self.folder.join(owner.as_str());
+        disk::create_dirs(&*self.disk, &folder)?;
+        let names = self.names(&folder)?;
+        let end = format!("-{}.{SENT}", message.id);
+        let known = names.iter().find(|name| name.ends_with(&end));
+        if let Some(mut kept) = known.and_then(|name| self.read(&folder.join(name)).transpose()).transpose()? {
+            kept.merge(&message);
+            message = kept;
+        }
+        let name = known.cloned().unwrap_or_else(|| file_name(&message));
+        self.write(&folder, message.id, &name, &to_text(&message))?;
+        self.prune(&folder, &names, &name, message.sent_at)?;
+        self.disk.sync_dir(&folder)
+    }
+
+    /// The messages, the newest first. Blocks.
+    fn list(&self, owner: &MailboxId) -> io::Result<Vec<SentMessage>> {
+        let folder = self.folder.join(owner.as_str());
+        let mut messages = Vec::new();
+        for name in self.names(&folder)?.iter().rev().take(SentMessage::MAX_KEPT) {
+            messages.extend(self.read(&folder.join(name))?);
+        }
+        Ok(messages)
+    }
+
+    /// The names of the messages, the oldest first; none without a folder.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names = match self.disk.list(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            listed => listed?,
+        };
+        names.retain(|name| name.strip_suffix(SENT).is_some_and(|stem| stem.ends_with('.')));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The message in a file; `None` if the file is gone or holds none.
+    fn read(&self, path: &Path) -> io::Result<Option<SentMessage>> {
+        let bytes = match disk::read(&*self.disk, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        let message = String::from_utf8(bytes).ok().and_then(|text| from_text(&text));
+        if message.is_none() {
+            tracing::warn!(path = %path.display(), "a file of a sent message cannot be read, and is left out");
+        }
+        Ok(message)
+    }
+
+    /// The file gets its name when it is complete.
+    fn write(&self, folder: &Path, id: MessageId, name: &str, text: &str) -> io::Result<()> {
+        let new = folder.join(format!("{id}.new"));
+        self.remove(&new)?;
+        let file = self.disk.create(&new)?;
+        file.write_all_at(text.as_bytes(), 0)?;
+        file.sync()?;
+        self.disk.rename(&new, &folder.join(name))
+    }
+
+    /// Removes the messages that are too old when `written` was sent, and the oldest of too many.
+    fn prune(&self, folder: &Path, names: &[String], written: &str, sent_at: DateTime<Utc>) -> io::Result<()> {
+        let others: Vec<&String> = names.iter().filter(|name| *name != written).collect();
+        let too_many = (others.len() + 1).saturating_sub(SentMessage::MAX_KEPT);
+        let oldest = sent_at.timestamp() - i64::from(SentMessage::MAX_DAYS) * SECONDS_OF_DAY;
+        for (place, name) in others.into_iter().enumerate() {
+            let second = name.split('-').next().and_then(|second| second.parse::<i64>().ok());
+            if place < too_many || second.is_some_and(|second| second < oldest) {
+                self.remove(&folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file; one that is not there is removed.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn file_name(message: &SentMessage) -> String {
+    format!("{:013}-{}.{SENT}", message.sent_at.timestamp().max(0), message.id)
+}
+
+/// The extension of a message's file.
+const SENT: &str = "sent";
+const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::disk::{PowerCutDisk, Unsynced};
+    use crate::message::Disposition;
+    use crate::sent::{SentCopy, SentState};
+
+    fn mailbox(number: &str) -> MailboxId {
+        number.parse().unwrap()
+    }
+
+    fn message(n: u32, second: i64, state: SentState) -> SentMessage {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        let (id, at) = (MessageId::from_bytes(bytes), DateTime::from_timestamp(second, 0).unwrap());
+        SentMessage::new(id, at, Duration::from_secs(3), vec![SentCopy::new(mailbox("2002"), id, state)])
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let disk = PowerCutDisk::new();
+        crate::conformance::sent::run_all(|| async { SentFolder::open(PowerCutDisk::new(), "/sent").await.unwrap() }).await;
+        let (kept, now) = (message(1, 1_000, SentState::Delivered), DateTime::from_timestamp(2_000, 0).unwrap());
+        SentFolder::open(disk.clone(), "/sent").await.unwrap().record(&mailbox("2041"), &kept).await.unwrap();
+        let opened = SentFolder::open(disk, "/sent").await.unwrap();
+        assert_eq!(opened.list(&mailbox("2041"), now).await.unwrap(), [kept]);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_whole_after_a_power_cut_at_any_moment() {
+        let owner = mailbox("2041");
+        let heard = SentState::Ended { disposition: Disposition::Played, at: DateTime::UNIX_EPOCH };
+        let (before, after) = (message(1, 1_000, SentState::Delivered), message(1, 1_000, heard));
+        for operations in 0.. {
+            let disk = PowerCutDisk::new();
+            let sent = SentFolder::open(disk.clone(), "/sent").await.unwrap();
+            sent.record(&owner, &before).await.unwrap();
+            disk.power_off_after(operations);
+            let answer = sent.record(&owner, &after).await;
+            let was_cut = disk.power_cut(Unsynced::Forgotten);
+            let sent = SentFolder::open(disk, "/sent").await.unwrap();
+            let found = sent.list(&owner, before.sent_at).await.unwrap();
+            assert!(found == [after.clone()] || (answer.is_err() && found == [before.clone()]), "after {operations}: {found:?}");
+            sent.record(&owner, &after).await.unwrap();
+            assert_eq!(sent.list(&owner, before.sent_at).await.unwrap(), [after.clone()]);
+            if !was_cut {
+                assert!(answer.is_ok() && operations > 3);
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_left_out_and_hinders_nothing() {
+        let (disk, owner) = (PowerCutDisk::new(), mailbox("2041"));
+        let sent = SentFolder::open(disk.clone(), "/sent").await.unwrap();
+        let (one, two) = (message(1, 1_000, SentState::Delivered), message(2, 2_000, SentState::Delivered));
+        sent.record(&owner, &one).await.unwrap();
+        sent.record(&owner, &two).await.unwrap();
+        let path = Path::new("/sent/2041").join(file_name(&one));
+        disk.open(&path).unwrap().write_all_at(b"\xff", 0).unwrap();
+        assert_eq!(sent.list(&owner, two.sent_at).await.unwrap(), [two.clone()]);
+        sent.record(&owner, &one).await.unwrap();
+        assert_eq!(sent.list(&owner, two.sent_at).await.unwrap(), [two, one]);
+    }
+}

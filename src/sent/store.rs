@@ -1,0 +1,104 @@
+//! [`SentStore`]: keeps the messages that owners have sent.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{SentCopy, SentMessage, SentState, SentStoreError};
+use crate::message::{Disposition, MailboxId, MessageId};
+
+/// Keeps the messages that owners have sent and requested receipts for.
+///
+/// # Contract
+///
+/// - **Apart.** A message belongs to the owner who has sent it, and no other sees it.
+/// - **Forward.** A second record of the same message adds mailboxes and [later states](SentMessage::merge); no state goes back, and of several ends
+///   in one mailbox, the first counts. Of two calls at once, none undoes the other.
+/// - **Kept.** After `Ok`, a change survives a restart of the process, and of the machine if the store is durable at all.
+/// - **Bounded.** For each owner, the newest 500 messages are kept, for 90 days: [`SentMessage::MAX_KEPT`], [`SentMessage::MAX_DAYS`].
+///
+/// `conformance::sent`, with the feature `conformance`, tests what can be seen from outside.
+#[async_trait]
+pub trait SentStore: Debug + Send + Sync + 'static {
+    /// Keeps a message of `owner`; one that is kept already is [merged](SentMessage::merge) with it.
+    ///
+    /// # Errors
+    ///
+    /// [`SentStoreError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has kept the message or not. The same call again settles it.
+    async fn record(&self, owner: &MailboxId, message: &SentMessage) -> Result<(), SentStoreError>;
+
+    /// Returns the messages of `owner` that are kept at `now`, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SentStoreError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn list(&self, owner: &MailboxId, now: DateTime<Utc>) -> Result<Vec<SentMessage>, SentStoreError>;
+
+    /// Records that the message `id` in `mailbox`, which `owner` has sent, has ended. A mailbox that the message was not sent to has it from one that it
+    /// was sent to, such as that of a group, and is added. A message that is not kept stays so. The default lists the messages to find it.
+    ///
+    /// # Errors
+    ///
+    /// [`SentStoreError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`record`](Self::record).
+    async fn settle(
+        &self,
+        owner: &MailboxId,
+        mailbox: &MailboxId,
+        id: MessageId,
+        disposition: Disposition,
+        at: DateTime<Utc>,
+    ) -> Result<(), SentStoreError> {
+        let ended = SentCopy::new(mailbox.clone(), id, SentState::Ended { disposition, at });
+        let is_copy = |copy: &SentCopy| copy.mailbox == *mailbox && copy.id == id;
+        let is_sent = |message: &SentMessage| message.id == id || message.copies.iter().any(is_copy);
+        match self.list(owner, at).await?.into_iter().find(is_sent) {
+            Some(message) => self.record(owner, &SentMessage { copies: vec![ended], ..message }).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Implements [`SentStore`] for a shared or boxed store, by passing every call on.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: SentStore + ?Sized> SentStore for $wrapper<S> {
+            async fn record(&self, owner: &MailboxId, message: &SentMessage) -> Result<(), SentStoreError> {
+                (**self).record(owner, message).await
+            }
+
+            async fn list(&self, owner: &MailboxId, now: DateTime<Utc>) -> Result<Vec<SentMessage>, SentStoreError> {
+                (**self).list(owner, now).await
+            }
+
+            async fn settle(
+                &self,
+                owner: &MailboxId,
+                mailbox: &MailboxId,
+                id: MessageId,
+                disposition: Disposition,
+                at: DateTime<Utc>,
+            ) -> Result<(), SentStoreError> {
+                (**self).settle(owner, mailbox, id, disposition, at).await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);
