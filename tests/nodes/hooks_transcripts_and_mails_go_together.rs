@@ -115,11 +115,12 @@ async fn the_process_that_is_killed() {
 #[derive(Debug, Default)]
 struct Receiver {
     requests: usize,
+    refused: BTreeSet<String>,
     accepted: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Receiver {
-    /// Refuses every seventh request, as a server does that is restarted.
+    /// Refuses the first request for some messages, as a server does that is restarted. A second refusal would be followed by a wait of minutes.
     fn answer(&mut self, request: &Request) -> http_server::Answer {
         self.requests += 1;
         let secret: WebhookSecret = SECRET.parse().unwrap();
@@ -128,7 +129,7 @@ impl Receiver {
         if secret.verify(headers, &request.body, chrono::Utc::now()).is_err() {
             return ("401 Unauthorized", "text/plain", Vec::new());
         }
-        if self.requests.is_multiple_of(7) {
+        if id.ends_with(['0', '7']) && self.refused.insert(id.to_owned()) {
             return ("503 Service Unavailable", "text/plain", Vec::new());
         }
         let body = String::from_utf8_lossy(&request.body);
