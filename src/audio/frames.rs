@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::coding::{ByteOrder, Coding};
 use super::layout::Layout;
 use super::lazy_decoder::LazyDecoder;
-use super::{AudioError, Codec, Format, Wav, pcm};
+use super::{AudioError, Codec, Format, G726Encoder, Wav, pcm};
 use crate::message::{Audio, AudioType};
 
 /// An iterator over a sound as 16-bit samples of one channel, in frames of 20 ms, at the sample rate of the call.
@@ -226,6 +226,38 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     let mut samples = Vec::new();
     sound.append_linear(format.rate, &mut samples);
     wav_of(format, &samples)
+}
+
+/// Encodes a sound as `audio/32KADPCM`, at 8 kHz: for other voicemail systems, which must all play it. Such a sound stays as it is.
+///
+/// ```
+/// use voicemail::audio::{Format, Wav, to_adpcm32};
+/// use voicemail::message::{Audio, AudioType};
+///
+/// let second = Audio::new(AudioType::Wav, Wav::file(Format::TELEPHONE_PCMU, &[0xff; 8000]));
+/// let encoded = to_adpcm32(&second)?;
+/// assert_eq!((encoded.media(), encoded.bytes().len()), (AudioType::Adpcm32, 4000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// A [`FramesError`] when the sound cannot be decoded.
+///
+/// # Source
+///
+/// RFC 3802; RFC 3801 §4.4.1 asks each system to read it.
+pub fn to_adpcm32(audio: &Audio) -> Result<Audio, FramesError> {
+    if audio.media() == AudioType::Adpcm32 {
+        return Ok(audio.clone());
+    }
+    let mut linear = Vec::new();
+    Samples::of(audio)?.append_linear(Format::TELEPHONE_L16.rate, &mut linear);
+    let samples: Vec<_> = linear.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect();
+    let (mut encoder, mut bytes) = (G726Encoder::new(), Vec::new());
+    encoder.encode(&samples, &mut bytes);
+    encoder.finish(&mut bytes);
+    Ok(Audio::new(AudioType::Adpcm32, bytes))
 }
 
 /// Returns a WAV of these samples.

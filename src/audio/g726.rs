@@ -1,5 +1,8 @@
-//! [`BLOCKS`]: the decoder of G.726 at 32 kbit/s.
+//! [`BLOCKS`]: the decoder of G.726 at 32 kbit/s; and [`G726Encoder`], which goes the other way.
 
+mod encoder;
+
+pub use self::encoder::G726Encoder;
 use super::coding::{BlockDecoder, Blocks};
 
 /// G.726 at 32 kbit/s: two code words in a byte, 8000 samples per second.
@@ -66,10 +69,7 @@ impl Decoder {
         let is_negative = code & 8 != 0;
         let level = usize::from(if is_negative { !code & 7 } else { code & 7 });
 
-        let of_zeros = sum(self.zeros.iter().zip(&self.differences));
-        let estimate = of_zeros.wrapping_add(sum(self.poles.iter().zip(&self.signals)));
-        let (of_zeros, estimate) = (of_zeros >> 1, estimate >> 1);
-
+        let (of_zeros, estimate) = self.estimates();
         let scale = self.scale();
         let size = size_of(level, scale);
         let difference = if is_negative { -size } else { size };
@@ -87,6 +87,13 @@ impl Decoder {
         self.signals = [Float::of(signal), self.signals[0]];
         self.partial_signs = [partial < 0, self.partial_signs[0]];
         signal
+    }
+
+    /// ACCUM: returns the predictor's estimate of the next signal: the part of the zeros, and the whole.
+    fn estimates(&self) -> (i16, i16) {
+        let of_zeros = sum(self.zeros.iter().zip(&self.differences));
+        let estimate = of_zeros.wrapping_add(sum(self.poles.iter().zip(&self.signals)));
+        (of_zeros >> 1, estimate >> 1)
     }
 
     /// LIMA, MIX: returns the scale, mixed from the slow and the fast one by the speed.
@@ -166,7 +173,7 @@ fn size_of(level: usize, scale: i32) -> i16 {
     wrapped((mantissa << 7) >> (14 - ((log >> 7) & 15)))
 }
 
-/// FMULT, ACCUM: returns the estimate of the predictor.
+/// FMULT, ACCUM: returns the sum of the products of each factor with its past value.
 fn sum<'a>(terms: impl Iterator<Item = (&'a i16, &'a Float)>) -> i16 {
     terms.fold(0, |sum: i16, (factor, past)| sum.wrapping_add(past.times(*factor)))
 }

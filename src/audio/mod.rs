@@ -26,7 +26,8 @@ mod wav;
 
 pub use self::error::AudioError;
 pub use self::format::{Codec, Format};
-pub use self::frames::{Frames, FramesError, join, to_wav};
+pub use self::frames::{Frames, FramesError, join, to_adpcm32, to_wav};
+pub use self::g726::G726Encoder;
 #[cfg(feature = "wire")]
 pub(crate) use self::layout::may_be_read;
 #[cfg(feature = "wire")]
