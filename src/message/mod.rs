@@ -14,6 +14,7 @@ mod head_encoding;
 mod id;
 mod kind;
 mod language;
+mod mail_dialect;
 mod mail_file;
 #[cfg(feature = "wire")]
 pub(crate) mod mail_text;
@@ -51,6 +52,7 @@ pub(crate) use self::head_encoding::{read_lines, write_lines};
 pub use self::id::{InvalidMessageId, MessageId};
 pub use self::kind::MessageKind;
 pub use self::language::{InvalidLanguage, Language};
+pub use self::mail_dialect::{MailDialect, UnknownMailDialect};
 pub use self::mail_file::MailFile;
 use self::mail_file::SameFile;
 pub use self::mailbox::{InvalidMailboxId, MailboxId};

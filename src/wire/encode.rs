@@ -160,18 +160,7 @@ fn envelope<'a>(
     if let Some(request) = &head.receipt {
         mail = mail.header("Disposition-Notification-To", Raw::new(format!("<{}>", request.to())));
     }
-    if let Some(number) = &head.caller.number {
-        mail = mail.header("Caller-ID", Raw::new(caller::caller_id(number)));
-    }
-    if let Some(name) = &head.caller.name {
-        mail = mail.header("Caller-Name", Raw::new(caller::caller_name(name)));
-    }
-    if head.urgency == Urgency::Urgent {
-        mail = mail.header("Importance", Raw::new("High"));
-    }
-    if head.privacy == Privacy::Private {
-        mail = mail.header("Sensitivity", Raw::new("Private"));
-    }
+    mail = with_call(mail, head);
     for (name, value) in own::fields(head, &stamp, message.audio().digest()) {
         mail = mail.header(name, Raw::new(value));
     }
@@ -190,12 +179,33 @@ fn envelope<'a>(
     mail.body(body)
 }
 
+/// Adds the fields of other standards about the caller, and about how the message is to be treated.
+///
+/// # Source
+///
+/// RFC 3939 for the caller; RFC 2156 §5.3 for `Importance` and `Sensitivity`, which RFC 3801 §4.2 uses.
+pub(super) fn with_call<'a>(mut mail: MessageBuilder<'a>, head: &'a Head) -> MessageBuilder<'a> {
+    if let Some(number) = &head.caller.number {
+        mail = mail.header("Caller-ID", Raw::new(caller::caller_id(number)));
+    }
+    if let Some(name) = &head.caller.name {
+        mail = mail.header("Caller-Name", Raw::new(caller::caller_name(name)));
+    }
+    if head.urgency == Urgency::Urgent {
+        mail = mail.header("Importance", Raw::new("High"));
+    }
+    if head.privacy == Privacy::Private {
+        mail = mail.header("Sensitivity", Raw::new("Private"));
+    }
+    mail
+}
+
 /// Returns the part that says to people what the message is. A receiver that has no use for it may drop it.
 ///
 /// # Source
 ///
 /// RFC 4239 §4: a voice message may have parts beside its sound; RFC 3459 §3: `handling=OPTIONAL`; RFC 3282: `Content-Language`.
-fn words(head: &Head) -> MimePart<'static> {
+pub(super) fn words(head: &Head) -> MimePart<'static> {
     let language = head.language.as_ref();
     let text = mail_text::text(head, head.recorded_at.zone, language, head.length);
     MimePart::new(ContentType::new("text/plain").attribute("charset", "utf-8"), BodyPart::Text(text.into()))
@@ -229,7 +239,7 @@ fn to<'a>(addresses: &Addresses<'_>) -> HeaderType<'a> {
 }
 
 /// The length in whole seconds, rounded up, RFC 3803.
-fn whole_seconds(message: &Message) -> u64 {
+pub(super) fn whole_seconds(message: &Message) -> u64 {
     let length = message.head().length;
     length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0))
 }
@@ -245,7 +255,7 @@ fn boundary_outside(sound: &[u8], mut candidates: impl FnMut() -> String) -> Str
 }
 
 /// 128 random bits after a mark that base64 never holds: there an equals sign ends all.
-fn random_boundary() -> String {
+pub(super) fn random_boundary() -> String {
     format!("=_{}", MessageId::random())
 }
 

@@ -112,6 +112,7 @@ mod resent;
 mod text;
 mod transfer_decoder;
 mod transfer_encoding;
+mod vpim;
 
 pub use self::decode::{decode, decode_head, decode_within};
 pub use self::encode::{Addresses, Encoded, encode, encode_in_pieces};
@@ -125,6 +126,7 @@ pub(crate) use self::resent::{in_reply_to, resent};
 #[cfg(feature = "node")]
 pub(crate) use self::text::readable_text;
 pub use self::transfer_encoding::TransferEncoding;
+pub use self::vpim::{SPOKEN_NAME_LIMIT, ToSystem, encode_for_system};
 
 #[cfg(test)]
 mod tests {

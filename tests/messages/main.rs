@@ -15,6 +15,8 @@ mod hostile_bytes_do_no_harm;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod long_recordings_are_read_while_they_go;
 #[cfg(feature = "wire")]
+mod other_systems_read_a_message;
+#[cfg(feature = "wire")]
 mod recordings_come_back_byte_for_byte;
 mod stamps_are_what_another_source_says;
 
