@@ -5,6 +5,7 @@ mod failover;
 #[cfg(feature = "smtp")]
 mod lettre;
 mod mail;
+mod mail_routes;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(any(feature = "memory", feature = "smtp"))]
@@ -24,6 +25,7 @@ pub use self::failover::Failover;
 #[cfg(feature = "smtp")]
 pub use self::lettre::LettreMailOut;
 pub use self::mail::{MailOut, Sender};
+pub use self::mail_routes::MailRoutes;
 #[cfg(feature = "memory")]
 pub use self::memory::{MemoryForwarder, Script};
 #[cfg(any(feature = "memory", feature = "smtp"))]
