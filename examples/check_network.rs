@@ -23,6 +23,7 @@ fn main() -> ExitCode {
                 network.to_node_table(),
                 network.to_mailbox_table(),
                 network.to_list_table(),
+                network.to_system_table(),
                 network.to_shared_table(),
                 network.to_rule_table(),
                 network.to_undeliverable_table(),

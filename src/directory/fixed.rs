@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Directory, DirectoryError, Group, Owner};
+use super::voicemail_system::{self, VoicemailSystem};
+use super::{Directory, DirectoryError, Group, Owner, RemoteMailbox};
 use crate::message::MailboxId;
 
 /// A directory of fixed mailboxes, groups and distribution lists: from a configuration, or in a test.
@@ -25,6 +26,7 @@ pub struct StaticDirectory {
     /// The groups of each member.
     memberships: BTreeMap<MailboxId, Vec<MailboxId>>,
     copies: BTreeMap<MailboxId, Vec<MailboxId>>,
+    systems: Vec<VoicemailSystem>,
 }
 
 impl StaticDirectory {
@@ -60,6 +62,13 @@ impl StaticDirectory {
         self.copies.insert(mailbox, to.into_iter().collect());
         self
     }
+
+    /// Returns the same directory with another voicemail system, to which owners send messages.
+    #[must_use]
+    pub fn with_system(mut self, system: VoicemailSystem) -> Self {
+        self.systems.push(system);
+        self
+    }
 }
 
 impl FromIterator<(MailboxId, Owner)> for StaticDirectory {
@@ -88,5 +97,9 @@ impl Directory for StaticDirectory {
 
     async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
         Ok(self.copies.get(mailbox).cloned().unwrap_or_default())
+    }
+
+    async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+        Ok(voicemail_system::find(&self.systems, number))
     }
 }

@@ -4,8 +4,10 @@ mod error;
 mod fixed;
 mod group;
 mod private_lists;
+mod remote_mailbox;
 mod retention;
 mod thresholds;
+mod voicemail_system;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,8 +24,11 @@ pub use self::private_lists::ListFolder;
 pub use self::private_lists::{
     InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
 };
+pub use self::remote_mailbox::RemoteMailbox;
 pub use self::retention::Retention;
 pub use self::thresholds::WarningThresholds;
+pub use self::voicemail_system::VoicemailSystem;
+pub(crate) use self::voicemail_system::find as find_remote;
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -106,6 +111,20 @@ pub trait Directory: Debug + Send + Sync + 'static {
     async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
         let _ = mailbox;
         Ok(Vec::new())
+    }
+
+    /// Returns the mailbox at another voicemail system that owners reach by `number`; `None`, as by default, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+        let _ = number;
+        Ok(None)
     }
 }
 
@@ -253,6 +272,10 @@ macro_rules! delegate {
 
             async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
                 (**self).copies_to(mailbox).await
+            }
+
+            async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+                (**self).remote(number).await
             }
         }
     };

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 #[cfg(feature = "http-client")]
 use super::webhook::{Webhook, WebhookBuilder};
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
-use crate::directory::{MailboxLimits, Retention, WarningThresholds};
+use crate::directory::{MailboxLimits, Retention, VoicemailSystem, WarningThresholds};
 use crate::message::{Language, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -18,6 +18,7 @@ pub struct NetworkBuilder {
     pub(super) domain: Setting<String>,
     pub(super) sites: Vec<SiteBuilder>,
     pub(super) lists: Vec<ListBuilder>,
+    pub(super) systems: Vec<VoicemailSystem>,
     #[cfg(feature = "http-client")]
     pub(super) webhooks: Vec<WebhookBuilder>,
     pub(super) undeliverable: Option<MailboxId>,
@@ -31,6 +32,7 @@ impl NetworkBuilder {
             domain,
             sites: Vec::new(),
             lists: Vec::new(),
+            systems: Vec::new(),
             #[cfg(feature = "http-client")]
             webhooks: Vec::new(),
             undeliverable: None,
@@ -56,6 +58,13 @@ impl NetworkBuilder {
     /// mailbox that is there several times gets the message once.
     pub fn list(mut self, number: MailboxId, members: impl IntoIterator<Item = MailboxId>) -> Self {
         self.lists.push(ListBuilder { number, members: members.into_iter().map(Some).collect() });
+        self
+    }
+
+    /// Adds another voicemail system, to which owners send messages by mail. None of its prefixes is one of another system, and no mailbox and no list of the
+    /// network has a number that begins with one.
+    pub fn system(mut self, system: VoicemailSystem) -> Self {
+        self.systems.push(system);
         self
     }
 }

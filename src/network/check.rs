@@ -3,6 +3,7 @@
 mod limits;
 mod lists;
 mod shared;
+mod systems;
 #[cfg(feature = "http-client")]
 mod webhooks;
 
@@ -22,6 +23,7 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
     domain_is_a_host_name(&network.domain, &mut rules);
     one_pbx_is_central(&index, &mut rules);
     lists::check(&network.lists, &index, &mut rules);
+    systems::check(&network.systems, &index, &mut rules);
     #[cfg(feature = "http-client")]
     webhooks::check(&network.webhooks, &index, &mut rules);
     limits::undeliverable_is_a_mailbox(network.undeliverable.as_ref(), &index, &mut rules);

@@ -2,6 +2,7 @@
 
 mod limits;
 mod rules;
+mod systems;
 #[cfg(feature = "http-client")]
 mod webhooks;
 
@@ -71,6 +72,14 @@ use crate::message::{Language, MailboxId};
 ///     private = false                             # true sends private messages, too
 ///     sound = "wav"                               # in a copy; or "stored", the bytes as they are
 ///
+///     [system.boston]                             # another voicemail system, which owners send messages to
+///     domain = "vpim.boston.example"
+///     prefixes = ["8617"]                         # the numbers that lead there begin so
+///     strip = 1                                   # characters of the number that are not in the address; by default 0
+///     add = "+1"                                  # put in front of the rest; by default nothing
+///     dialect = "vpim"                            # or "vpim-as-stored", or "mail"
+///     private = true                              # it keeps private messages private; by default none is sent there
+///
 ///     [[pbx]]
 ///     id = "berlin"
 ///     voicemail = "centralized"
@@ -138,6 +147,7 @@ fn network(value: Value) -> NetworkBuilder {
         network = network.site(site(value, place + 1));
     }
     network.lists = lists(&mut fields);
+    network.systems = systems::read(&mut fields);
     read_webhooks(&mut fields, &mut network);
     network.undeliverable = undeliverable(&mut fields);
     network.faults = fields.end();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver};
-use crate::directory::{Directory, DirectoryError, Group, Owner};
+use crate::directory::{Directory, DirectoryError, Group, Owner, RemoteMailbox};
 use crate::lock::Lock;
 use crate::message::MailboxId;
 
@@ -63,6 +63,10 @@ impl Directory for NetworkDirectory {
 
     async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
         Ok(self.network().mailbox(mailbox).map(|(_, mailbox)| mailbox.copies_to.clone()).unwrap_or_default())
+    }
+
+    async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+        Ok(self.network().remote(number))
     }
 }
 

@@ -80,7 +80,7 @@ pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
 pub use self::webhook::{SecretSource, Webhook};
 #[cfg(feature = "http-client")]
 use self::webhook::{WebhookBuilder, WebhookTable};
-use crate::directory::{Owner, StaticDirectory};
+use crate::directory::{Owner, RemoteMailbox, StaticDirectory, VoicemailSystem, find_remote};
 use crate::message::{MailboxId, SiteId};
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 use crate::{directory::Directory, mwi::MwiRouter};
@@ -121,6 +121,7 @@ pub struct Network {
     /// The place of each mailbox: the index of its PBX in `sites`, and its index there.
     mailboxes: HashMap<MailboxId, (usize, usize)>,
     lists: BTreeMap<MailboxId, DistributionList>,
+    systems: Vec<VoicemailSystem>,
     /// The groups of each member.
     memberships: HashMap<MailboxId, Vec<MailboxId>>,
     undeliverable: Option<MailboxId>,
@@ -160,6 +161,7 @@ impl Network {
             places,
             mailboxes,
             lists,
+            systems: Vec::new(),
             memberships,
             undeliverable: None,
             central,
@@ -282,6 +284,16 @@ impl Network {
         self.lists.iter().map(|(number, list)| (number, &*list.mailboxes))
     }
 
+    /// Every other voicemail system to which owners send messages, in the order of the description.
+    pub fn systems(&self) -> impl ExactSizeIterator<Item = &VoicemailSystem> {
+        self.systems.iter()
+    }
+
+    /// The mailbox at another voicemail system that owners reach by `number`; `None` if the number leads to no system.
+    pub fn remote(&self, number: &MailboxId) -> Option<RemoteMailbox> {
+        find_remote(&self.systems, number)
+    }
+
     /// Every web hook, sorted by name.
     #[cfg(feature = "http-client")]
     pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
@@ -311,13 +323,14 @@ impl Network {
         Some(owner(site, mailbox))
     }
 
-    /// The owners of all mailboxes of this network, its groups and its distribution lists. Unlike this directory, a [`NetworkDirectory`] follows a change of the
+    /// The owners of all mailboxes of this network, its groups, its distribution lists and other voicemail systems. Unlike this directory, a [`NetworkDirectory`] follows a change of the
     /// network.
     pub fn directory(&self) -> StaticDirectory {
         let owners = self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox)));
         let directory = owners.collect::<StaticDirectory>();
         let directory =
             self.lists().fold(directory, |directory, (list, mailboxes)| directory.with_list(list.clone(), mailboxes.to_vec()));
+        let directory = self.systems().cloned().fold(directory, StaticDirectory::with_system);
         self.mailboxes().fold(directory, |directory, (_, mailbox)| {
             let directory = match &mailbox.group {
                 Some(group) => directory.with_group(mailbox.number.clone(), group.clone()),
@@ -408,6 +421,7 @@ impl NetworkBuilder {
         };
         let lists = self.lists.into_iter().map(list).collect::<Option<_>>()?;
         let network = Network::of(self.domain.value()?.to_ascii_lowercase(), sites, lists)?;
+        let network = Network { systems: self.systems, ..network };
         #[cfg(feature = "http-client")]
         let network = {
             let webhooks = self.webhooks.into_iter().map(WebhookBuilder::into_webhook).collect::<Option<Vec<_>>>()?;

@@ -4,7 +4,7 @@ use std::array;
 use std::collections::BTreeMap;
 
 use super::{DistributionList, Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
-use crate::directory::{MailboxLimits, Retention};
+use crate::directory::{MailboxLimits, Retention, VoicemailSystem};
 use crate::message::MailboxId;
 use crate::rules::{ArrivalRule, PrivateMessages};
 
@@ -86,6 +86,30 @@ impl Network {
             [number.to_string(), list.mailboxes.len().to_string(), names(&list.members)]
         };
         in_columns(LIST_HEADINGS, self.lists.iter().map(row))
+    }
+
+    /// Returns a table with a line for each other voicemail system: its domain, the prefixes of the numbers that lead there and what they become, the
+    /// form of the mails, and whether private messages are sent there. The form is that of [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// SYSTEM  DOMAIN               PREFIXES  STRIP  ADD  DIALECT  PRIVATE
+    /// boston  vpim.boston.example  8617      1      +1   vpim     yes
+    /// ```
+    pub fn to_system_table(&self) -> String {
+        let row = |system: &VoicemailSystem| {
+            let add = if system.add.is_empty() { "-" } else { &system.add };
+            let private = if system.honours_privacy { "yes" } else { "no" };
+            [
+                system.name.clone(),
+                system.domain.clone(),
+                names(&system.prefixes),
+                system.strip.to_string(),
+                add.to_owned(),
+                system.dialect.to_string(),
+                private.to_owned(),
+            ]
+        };
+        in_columns(SYSTEM_HEADINGS, self.systems().map(row))
     }
 
     /// Returns a table with a line for each mailbox that several owners share: whether its messages are for a group, for the first member of a
@@ -278,6 +302,7 @@ const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "POR
 const MAILBOX_HEADINGS: [&str; 8] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS", "DAYS", "WARNED"];
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
 const UNDELIVERABLE_HEADINGS: [&str; 2] = ["PBX", "UNDELIVERABLE TO"];
+const SYSTEM_HEADINGS: [&str; 7] = ["SYSTEM", "DOMAIN", "PREFIXES", "STRIP", "ADD", "DIALECT", "PRIVATE"];
 const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
 const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
 #[cfg(feature = "http-client")]

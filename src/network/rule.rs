@@ -525,6 +525,43 @@ pub enum Rule {
         /// The fault.
         fault: InvalidRules,
     },
+    /// N80: the values of another voicemail system can be used.
+    #[error("{wanted}; found {found:?} for system.{}; correct it", .system.escape_debug())]
+    InvalidSystem {
+        /// The name of the system.
+        system: String,
+        /// The kind of value that is required.
+        wanted: &'static str,
+        /// The value given.
+        found: String,
+    },
+    /// N81: a prefix leads to one voicemail system.
+    #[error(
+        "a prefix leads to one voicemail system; found {prefix} for system.{} and system.{}; remove one",
+        .first.escape_debug(), .system.escape_debug()
+    )]
+    PrefixTaken {
+        /// The name of the system.
+        system: String,
+        /// The prefix.
+        prefix: String,
+        /// The first system of the description that has it.
+        first: String,
+    },
+    /// N82: no mailbox and no list has a number that leads to another voicemail system.
+    #[error(
+        "a number that leads to another voicemail system is no mailbox and no list; found {number}, which begins with {prefix} of \
+         system.{}; renumber it, or make the prefix longer",
+        .system.escape_debug()
+    )]
+    PrefixOfMailbox {
+        /// The name of the system.
+        system: String,
+        /// The prefix.
+        prefix: String,
+        /// The mailbox or list.
+        number: MailboxId,
+    },
 }
 
 /// Returns why a text is no mailbox.

@@ -73,6 +73,9 @@ impl Rule {
             Self::WebhookPbx { .. } => "N68",
             Self::InvalidWebhookValue { .. } => "N69",
             Self::WebhooksUnsupported => "N70",
+            Self::InvalidSystem { .. } => "N80",
+            Self::PrefixTaken { .. } => "N81",
+            Self::PrefixOfMailbox { .. } => "N82",
         }
     }
 }
