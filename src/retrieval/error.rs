@@ -3,7 +3,7 @@
 use crate::audio::FramesError;
 use crate::directory::{DirectoryError, ListNumber, ListStoreError};
 use crate::forward::ForwardError;
-use crate::message::{MailboxId, MessageId};
+use crate::message::{MailAddress, MailboxId, MessageId};
 use crate::network::Refusal;
 use crate::sent::SentStoreError;
 use crate::store::StoreError;
@@ -15,6 +15,14 @@ pub enum RetrievalError {
     /// The message is private, so it cannot be passed on.
     #[error("message {0} is private and cannot be passed on")]
     Private(MessageId),
+    /// The message is private, and the voicemail system that it is for may pass it on.
+    #[error("message {id} is private, and the system of {to} is not known to keep it so")]
+    PrivacyNotHonoured {
+        /// The message.
+        id: MessageId,
+        /// The mailbox at the other system.
+        to: MailAddress,
+    },
     /// The message is a receipt, so it cannot be passed on or answered.
     #[error("message {0} is a receipt and cannot be passed on or answered")]
     IsReceipt(MessageId),
@@ -38,12 +46,12 @@ pub enum RetrievalError {
     /// The service was built without a way to send e-mail.
     #[error("sending e-mail is not configured")]
     MailNotConfigured,
-    /// The introduction and the message are in formats that cannot be joined.
-    #[error("the introduction cannot be joined to message {id}")]
+    /// The sound cannot be decoded, so it cannot be joined to an introduction, or written in another form.
+    #[error("the sound of message {id} cannot be decoded")]
     Sound {
         /// The message.
         id: MessageId,
-        /// The reason why a recording cannot be joined.
+        /// The reason.
         #[source]
         source: FramesError,
     },
@@ -89,6 +97,7 @@ impl RetrievalError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Private(_)
+            | Self::PrivacyNotHonoured { .. }
             | Self::IsReceipt(_)
             | Self::CallerHasNoMailbox(_)
             | Self::NoSuchMailbox(_)

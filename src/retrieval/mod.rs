@@ -10,6 +10,7 @@ mod mailbox_receipts;
 mod private_lists;
 mod receipts;
 mod sent_messages;
+mod systems;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
 use self::heard_before::HeardBefore;
 pub use self::receipts::ReceiptOutcome;
+pub use self::systems::Sent;
 pub use self::warnings::MailboxWarnings;
 use crate::audio::join;
 use crate::clock::Clock;
@@ -130,11 +132,11 @@ impl MailboxService {
         Ok(message.arrived_as(self.resent(&mail, owner, &to).await?))
     }
 
-    /// Makes an answer of `owner` to the caller who left the message `id`. Returns the caller's mailbox and the answer.
+    /// Makes an answer of `owner` to the caller who left the message `id`. Returns the caller's mailbox, here or [remote](Self::remote), and the answer.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`]
+    /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or leads to no mailbox; [`RetrievalError::Store`]
     /// if the message is not in the mailbox, or the store fails; [`RetrievalError::IsReceipt`] if it is a receipt;
     /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
@@ -153,7 +155,9 @@ impl MailboxService {
         voice_only(&original)?;
         let number = original.head().caller.number.as_ref().ok_or(RetrievalError::CallerHasNoMailbox(id))?;
         let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::CallerHasNoMailbox(id))?;
-        self.find(&to).await?.ok_or(RetrievalError::CallerHasNoMailbox(id))?;
+        if self.find(&to).await?.is_none() && self.remote(owner, &to).await?.is_none() {
+            return Err(RetrievalError::CallerHasNoMailbox(id));
+        }
         let message = self.message_from(owner, audio, urgency, privacy).await?;
         let mail = self.encode(&message, std::slice::from_ref(&to));
         let mail = wire::in_reply_to(&mail, original.id(), &self.node);

@@ -3,6 +3,7 @@
 mod mailbox_receipts;
 #[cfg(feature = "fs")]
 mod private_lists;
+mod systems;
 
 use std::sync::Mutex;
 
@@ -53,6 +54,21 @@ fn fixture(licences: &[LicenceClass]) -> TestService {
 }
 
 fn service_with(licences: &[LicenceClass], store: impl MessageStore) -> (MailboxService, Arc<SentMails>) {
+    let owner = |_| Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+    let directory: StaticDirectory =
+        ["2001", "2002", "2003", "sales", "help"].map(|number| (mailbox(number), owner(number))).into_iter().collect();
+    let members = ["2002", "2003"].map(mailbox);
+    let directory = directory.with_list(mailbox("900"), ["2002", "2001", "2003"].map(mailbox));
+    let directory = directory.with_group(mailbox("sales"), Group::new(members.clone()).first_owns());
+    let directory = directory.with_group(mailbox("help"), Group::new(members));
+    service_of(licences, store, directory)
+}
+
+fn service_of(
+    licences: &[LicenceClass],
+    store: impl MessageStore,
+    directory: StaticDirectory,
+) -> (MailboxService, Arc<SentMails>) {
     let mut site = Site::builder("london".parse().unwrap(), VoicemailType::Central, chrono_tz::Europe::London)
         .node("vm.example".parse().unwrap())
         .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
@@ -62,13 +78,6 @@ fn service_with(licences: &[LicenceClass], store: impl MessageStore) -> (Mailbox
         site = site.licence(*licence);
     }
     let network = Network::builder("example.com").site(site).build().unwrap();
-    let owner = |_| Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
-    let directory: StaticDirectory =
-        ["2001", "2002", "2003", "sales", "help"].map(|number| (mailbox(number), owner(number))).into_iter().collect();
-    let members = ["2002", "2003"].map(mailbox);
-    let directory = directory.with_list(mailbox("900"), ["2002", "2001", "2003"].map(mailbox));
-    let directory = directory.with_group(mailbox("sales"), Group::new(members.clone()).first_owns());
-    let directory = directory.with_group(mailbox("help"), Group::new(members));
     let clock = ManualClock::at("2025-03-30T01:00:00Z".parse().unwrap());
     let sent_mails = Arc::new(SentMails::default());
     let service = MailboxService::builder("example.com", store, directory)

@@ -11,6 +11,7 @@ mod keys_typed_ahead;
 mod legs_of_every_kind;
 mod lists_and_groups;
 mod messages_to_a_list;
+mod messages_to_other_systems;
 mod owners_are_warned;
 mod owners_listen_and_send;
 mod people_hear_their_language;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::mailbox::OpenMailbox;
 use super::{OwnerConversation, warn};
-use crate::directory::DirectoryError;
+use crate::forward::Outcome;
 use crate::message::{MailboxId, Message, MessageId, Privacy, ReceiptChoice, Urgency};
-use crate::retrieval::RetrievalError;
+use crate::retrieval::{RetrievalError, Sent};
 use crate::store::StoreError;
 use crate::telephone::{Addressee, SendOutcome};
 
@@ -30,14 +30,18 @@ enum Purpose {
 
 impl OwnerConversation<'_> {
     pub(super) async fn find_addressee(&mut self, number: MailboxId) -> Addressee {
-        let Some(owner) = self.mailbox.as_ref().map(|mailbox| mailbox.id.clone()) else { return Addressee::Unavailable };
+        let Some(OpenMailbox { id: owner, service, .. }) = self.mailbox.clone() else { return Addressee::Unavailable };
         let directory = Arc::clone(self.shared.node.directory());
         let finding = async {
-            if directory.find(&number).await?.is_some() {
-                return Ok::<_, DirectoryError>(Addressee::Mailbox(number));
+            let failed = |source| RetrievalError::Directory { mailbox: number.clone(), source };
+            if directory.find(&number).await.map_err(failed)?.is_some() {
+                return Ok::<_, RetrievalError>(Addressee::Mailbox(number));
             }
-            let members = directory.list_members(&owner, &number).await?;
-            Ok(members.map_or(Addressee::Unknown, |members| Addressee::List { list: number, members }))
+            if let Some(members) = directory.list_members(&owner, &number).await.map_err(failed)? {
+                return Ok(Addressee::List { list: number, members });
+            }
+            let remote = service.remote(&owner, &number).await?;
+            Ok(remote.map_or(Addressee::Unknown, |_| Addressee::Mailbox(number)))
         };
         let found = self.session.wait(finding).await;
         found.and_then(|found| found.inspect_err(warn).ok()).unwrap_or(Addressee::Unavailable)
@@ -115,13 +119,18 @@ impl OwnerConversation<'_> {
 
     /// Delivers the message that was made to these mailboxes.
     async fn deliver(&mut self, to: Vec<MailboxId>) -> SendOutcome {
-        let (Some(OpenMailbox { service, .. }), Some(made)) = (self.mailbox.clone(), &self.made) else {
+        let (Some(OpenMailbox { id: owner, service, .. }), Some(made)) = (self.mailbox.clone(), &self.made) else {
             return SendOutcome::Failed;
         };
         let message = made.message.clone();
-        let Some(results) = self.session.wait(service.deliver(&message, &to)).await else { return SendOutcome::Failed };
-        let unknown = results.iter().filter(|(_, result)| matches!(result, Err(StoreError::NoSuchMailbox(_)))).count();
-        let failed = results.into_iter().filter_map(|(mailbox, result)| result.inspect_err(warn).is_err().then_some(mailbox));
+        let Some(results) = self.session.wait(service.send(&owner, &message, &to)).await else { return SendOutcome::Failed };
+        let is_unknown = |result: &Result<Sent, _>| matches!(result, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_))));
+        let unknown = results.iter().filter(|(_, result)| is_unknown(result)).count();
+        let is_sent = |result: Result<Sent, RetrievalError>| match result.inspect_err(warn) {
+            Ok(Sent::Mailed(outcome)) => outcome == Outcome::Accepted,
+            result => result.is_ok(),
+        };
+        let failed = results.into_iter().filter_map(|(mailbox, result)| (!is_sent(result)).then_some(mailbox));
         let failed: Vec<MailboxId> = failed.collect();
         if failed.is_empty() {
             (self.made, self.session.recording) = (None, None);

@@ -1,0 +1,115 @@
+//! Messages of owners to mailboxes at other voicemail systems.
+
+use super::{MailboxService, RetrievalError};
+use crate::directory::RemoteMailbox;
+use crate::forward::{Outcome, Sender};
+use crate::message::{MailboxId, Message, Origin, Privacy};
+use crate::network::LicenceClass;
+use crate::store::{Deposit, MessageStore as _, StoreError};
+use crate::wire::{ToSystem, encode_for_system};
+
+impl MailboxService {
+    /// Returns the mailbox at another voicemail system that `owner` reaches by `number`. `None` if there is none, if `number` is a mailbox here, if the
+    /// owner's PBX has no licence for networked messaging, or if the service sends no mail.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn remote(&self, owner: &MailboxId, number: &MailboxId) -> Result<Option<RemoteMailbox>, RetrievalError> {
+        let Some(mail) = &self.mail else { return Ok(None) };
+        let home = self.owner(owner).await?.home;
+        let licence = mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant);
+        if licence.is_err() || self.find(number).await?.is_some() {
+            return Ok(None);
+        }
+        let found = self.directory.remote(number).await;
+        found.map_err(|source| RetrievalError::Directory { mailbox: number.clone(), source })
+    }
+
+    /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each: a mailbox here gets it as by
+    /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has sent the message to some of the numbers. The same call again gives it to the rest, to no mailbox here twice, and to other
+    /// systems with the same `Message-ID`.
+    pub async fn send(
+        &self,
+        owner: &MailboxId,
+        message: &Message,
+        numbers: &[MailboxId],
+    ) -> Vec<(MailboxId, Result<Sent, RetrievalError>)> {
+        let mut results = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            results.push((number.clone(), self.send_to(owner, message, number).await));
+        }
+        results
+    }
+
+    async fn send_to(&self, owner: &MailboxId, message: &Message, number: &MailboxId) -> Result<Sent, RetrievalError> {
+        match self.store.deposit(number, &Origin::Here, message).await {
+            Ok(deposit) => Ok(Sent::Stored(deposit)),
+            Err(unknown @ StoreError::NoSuchMailbox(_)) => match self.remote(owner, number).await? {
+                Some(remote) => self.send_to_system(owner, message, &remote).await.map(Sent::Mailed),
+                None => Err(unknown.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a message that `owner` has made here to a mailbox at another voicemail system, in the form that the system understands.
+    ///
+    /// The mail is from the owner if the message is, and else from `non-mail-user`, with the name and the number of the caller. A node's outbox accepts
+    /// it as soon as it is on stable storage, and tries for days. The same message has the same `Message-ID` each time it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrievalError::Refused`] without the licence for networked messaging of the owner's PBX; [`RetrievalError::PrivacyNotHonoured`] if the
+    /// message is private and the system may pass it on; [`RetrievalError::MailNotConfigured`] if the service sends no mail;
+    /// [`RetrievalError::Sound`] if the sound cannot be written in the form that the system needs; [`RetrievalError::Mail`] if no server answered;
+    /// [`RetrievalError::NoSuchMailbox`] and [`RetrievalError::Directory`] as for [`pass_on`](Self::pass_on). A server's refusal is an [`Outcome`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has sent the message or not.
+    pub async fn send_to_system(
+        &self,
+        owner: &MailboxId,
+        message: &Message,
+        to: &RemoteMailbox,
+    ) -> Result<Outcome, RetrievalError> {
+        let mail = self.mail.as_ref().ok_or(RetrievalError::MailNotConfigured)?;
+        let home = self.owner(owner).await?.home;
+        mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant)?;
+        if message.head().privacy == Privacy::Private && !to.honours_privacy {
+            return Err(RetrievalError::PrivacyNotHonoured { id: message.id(), to: to.address.clone() });
+        }
+        let own = self.address(owner).filter(|_| is_from(message, owner));
+        let form = ToSystem { from: own.as_ref(), ..ToSystem::new(&self.node, &self.domain, &to.address, to.dialect) };
+        let encoded = encode_for_system(message, &form).map_err(|source| RetrievalError::Sound { id: message.id(), source })?;
+        Ok(mail.out.send(Sender::Node, &to.address, &encoded).await?)
+    }
+}
+
+/// The way of a message to one of its receivers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Sent {
+    /// It is in a mailbox here.
+    Stored(Deposit),
+    /// It was given to the mail server or to the outbox, with this outcome.
+    Mailed(Outcome),
+}
+
+/// Whether `owner` is the caller of the message.
+fn is_from(message: &Message, owner: &MailboxId) -> bool {
+    let caller = &message.head().caller;
+    match &caller.number {
+        Some(number) => number.as_str() == owner.as_str(),
+        None => !owner.is_number() && caller.name.as_ref().is_some_and(|name| name.as_str() == owner.as_str()),
+    }
+}

@@ -1,0 +1,87 @@
+//! Messages to mailboxes at other voicemail systems.
+
+use super::*;
+use crate::directory::VoicemailSystem;
+use crate::message::MailDialect;
+use crate::retrieval::Sent;
+
+/// A service whose owners reach two systems: by 86 one that honours privacy, by 87 one that does not.
+fn service(licences: &[LicenceClass]) -> (MailboxService, Arc<SentMails>) {
+    let owners =
+        ["2001", "2002"].map(|number| (mailbox(number), Owner::new("london".parse().unwrap(), chrono_tz::Europe::London)));
+    let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("86").strip(1).honours_privacy();
+    let york = VoicemailSystem::new("york", "mail.york.example").prefix("87").dialect(MailDialect::InternetMail);
+    let directory = owners.into_iter().collect::<StaticDirectory>().with_system(boston).with_system(york);
+    service_of(licences, MemoryStore::new(["2001", "2002"].map(mailbox)), directory)
+}
+
+async fn composed(service: &MailboxService, privacy: Privacy) -> Message {
+    let to = [mailbox("2002"), mailbox("8617"), mailbox("8700")];
+    service.compose(&mailbox("2001"), &to, sound(0x10, 1000), Urgency::Urgent, privacy).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_message_reaches_mailboxes_here_and_at_other_systems() {
+    let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
+    let message = composed(&service, Privacy::Normal).await;
+    let numbers = ["2002", "8617", "8700", "2009"].map(mailbox);
+    let results = service.send(&mailbox("2001"), &message, &numbers).await;
+    assert!(matches!(results[0].1, Ok(Sent::Stored(Deposit::Stored(_)))), "{results:?}");
+    assert!(results[1..3].iter().all(|(_, result)| matches!(result, Ok(Sent::Mailed(Outcome::Accepted)))), "{results:?}");
+    assert!(matches!(results[3].1, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_)))), "{results:?}");
+    let again = service.send(&mailbox("2001"), &message, &numbers[..1]).await;
+    assert!(matches!(again[0].1, Ok(Sent::Stored(Deposit::Duplicate))), "no mailbox here gets it twice");
+    let mails = mails.taken();
+    let to: Vec<_> = mails.iter().map(|(sender, to, _)| (*sender, to.as_str())).collect();
+    assert_eq!(to, [(Sender::Node, "617@vpim.boston.example"), (Sender::Node, "8700@mail.york.example")]);
+    for (_, _, mail) in &mails {
+        let read = wire::decode(mail).unwrap();
+        assert_eq!(read.head().caller.number.as_ref().map(|number| number.as_str()), Some("2001"));
+        assert_eq!((read.head().urgency, read.head().length), (Urgency::Urgent, message.head().length));
+        assert!(text(mail).contains("From: <2001@example.com>"), "{}", text(mail));
+        assert!(!text(mail).contains("Voicemail-"), "{}", text(mail));
+    }
+    assert!(text(&mails[0].2).contains("MIME-Version: 1.0 (Voice 2.0)"));
+    assert!(text(&mails[1].2).contains("Content-Type: multipart/mixed"));
+}
+
+#[tokio::test]
+async fn a_private_message_goes_only_where_it_stays_private() {
+    let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
+    let message = composed(&service, Privacy::Private).await;
+    let results = service.send(&mailbox("2001"), &message, &["8617", "8700"].map(mailbox)).await;
+    assert!(matches!(results[0].1, Ok(Sent::Mailed(Outcome::Accepted))), "{results:?}");
+    assert!(matches!(results[1].1, Err(RetrievalError::PrivacyNotHonoured { .. })), "{results:?}");
+    let mails = mails.taken();
+    assert_eq!(mails.len(), 1);
+    assert!(text(&mails[0].2).contains("Sensitivity: Private"));
+}
+
+#[tokio::test]
+async fn without_the_licence_a_number_leads_to_no_other_system() {
+    let (service, mails) = service(&[]);
+    let message = composed(&service, Privacy::Normal).await;
+    assert_eq!(service.remote(&mailbox("2001"), &mailbox("8617")).await.unwrap(), None);
+    let results = service.send(&mailbox("2001"), &message, &[mailbox("8617")]).await;
+    assert!(matches!(results[0].1, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_)))), "{results:?}");
+    assert!(mails.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_at_another_system_can_be_answered() {
+    let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
+    let caller = Caller { number: "8617".parse().ok(), name: None };
+    let head = Head { caller, ..message(Privacy::Normal).head().clone() };
+    let message = Message::new(head, sound(0x10, 1000));
+    service.store.deposit(&mailbox("2001"), &Origin::Here, &message).await.unwrap();
+    let answer = service.answer(&mailbox("2001"), message.id(), sound(0x20, 500), Urgency::Normal, Privacy::Normal).await;
+    let (to, answer) = answer.unwrap();
+    assert_eq!(to, mailbox("8617"));
+    let passed_on = service.pass_on(&mailbox("2001"), message.id(), &[mailbox("8618")], None).await.unwrap();
+    for (number, message) in [(&to, &answer), (&mailbox("8618"), &passed_on)] {
+        let results = service.send(&mailbox("2001"), message, std::slice::from_ref(number)).await;
+        assert!(matches!(results[0].1, Ok(Sent::Mailed(Outcome::Accepted))), "{results:?}");
+    }
+    let from: Vec<_> = mails.taken().iter().map(|(_, _, mail)| text(mail).contains("From: <2001@example.com>")).collect();
+    assert_eq!(from, [true, false], "a message passed on is from its caller, who has no mailbox here");
+}

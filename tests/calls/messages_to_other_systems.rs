@@ -1,0 +1,88 @@
+//! An owner sends a message to a mailbox at another voicemail system.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use voicemail::Node;
+use voicemail::audio::to_adpcm32;
+use voicemail::call::{CallScript, CallTranscript};
+use voicemail::directory::VoicemailSystem;
+use voicemail::forward::{ForwardError, MailOut, Outcome, Sender};
+use voicemail::message::MailAddress;
+use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
+use voicemail::store::MemoryStore;
+use voicemail::telephone::Prompt;
+
+use super::support::{CENTRAL, address, mailbox, site};
+use super::{CentralSite, PIN, SECOND, is_menu, is_tone};
+
+/// Accepts every mail, and passes it to the test.
+#[derive(Debug)]
+struct Passes(mpsc::UnboundedSender<(MailAddress, Bytes)>);
+
+#[async_trait]
+impl MailOut for Passes {
+    async fn send(&self, _: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        self.0.send((to.clone(), mail.clone())).unwrap();
+        Ok(Outcome::Accepted)
+    }
+}
+
+/// A network whose owners dial 86 for Boston.
+fn network(licences: &[LicenceClass]) -> Network {
+    let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
+        .node(address(CENTRAL))
+        .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
+        .ports(64);
+    let london = licences.iter().fold(london, |london, licence| london.licence(*licence));
+    let london = ["2001", "2002"].into_iter().fold(london, |london, number| london.mailbox(Mailbox::new(mailbox(number))));
+    let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("86").strip(1);
+    Network::builder("voicemail.example").site(london).system(boston).build().unwrap()
+}
+
+/// Records a message of three seconds, and sends it to Boston and to 2002.
+async fn sends_to_boston(
+    licences: &[LicenceClass],
+) -> (CentralSite, CallTranscript, mpsc::UnboundedReceiver<(MailAddress, Bytes)>) {
+    let (passes, mails) = mpsc::unbounded_channel();
+    let network = network(licences);
+    let directory = network.directory();
+    let store = MemoryStore::new(["2001", "2002"].map(mailbox));
+    let describe = |folder: &Path| {
+        Node::builder(address(CENTRAL), network, directory, folder.join(CENTRAL)).store(store).mail_out(Passes(passes))
+    };
+    let central = CentralSite::open_node(describe, |driver| driver).await;
+    let script = CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#");
+    let script = script.until_said(is_menu).press("6").until_said(|prompt| *prompt == Prompt::EnterMailbox).press("8617#");
+    let asks_for_more = |prompt: &Prompt| matches!(prompt, Prompt::EnterNextMailbox | Prompt::EnterMailbox);
+    let script = script.until_said(asks_for_more).press("2002#").until_said(|prompt| *prompt == Prompt::EnterNextMailbox);
+    let script = script.press("#").until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu).press("1");
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    (central, transcript, mails)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_reaches_a_mailbox_at_another_system() {
+    let (central, transcript, mut mails) = sends_to_boston(&[LicenceClass::Voicemail, LicenceClass::NetworkedMessaging]).await;
+    assert!(transcript.prompts().contains(&Prompt::Addressee(mailbox("8617"))), "{transcript:?}");
+    let (to, mail) = mails.recv().await.unwrap();
+    assert_eq!(to.to_string(), "617@vpim.boston.example");
+    let read = voicemail::wire::decode(&mail).unwrap();
+    let here = central.messages("2002").await;
+    assert_eq!(*read.audio(), to_adpcm32(here[0].audio()).unwrap(), "the same sound");
+    assert_eq!(read.head().caller.number.as_ref().map(|number| number.as_str()), Some("2001"));
+    assert_eq!(central.summary("2002").await.new, 1);
+    central.close().await;
+    assert!(mails.recv().await.is_none(), "the mail was sent once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_licence_the_caller_hears_of_no_mailbox() {
+    let (central, transcript, mut mails) = sends_to_boston(&[LicenceClass::Voicemail]).await;
+    assert!(transcript.prompts().contains(&Prompt::NoSuchMailbox), "{transcript:?}");
+    assert_eq!(central.summary("2002").await.new, 1, "the other one has the message");
+    central.close().await;
+    assert!(mails.recv().await.is_none());
+}
