@@ -1,4 +1,4 @@
-//! What other programs read in a mail to another voicemail system.
+//! A mail to another voicemail system, as other programs read it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
