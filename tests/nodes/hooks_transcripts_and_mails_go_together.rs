@@ -36,14 +36,15 @@ use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
 const MAILBOXES: [&str; 3] = ["2001", "2002", "2003"];
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// Writes down the sum of a sound, which tells the sounds of a test apart.
+/// Writes down a number that tells the sounds of a test apart.
 #[derive(Debug)]
 struct Sums;
 
 #[async_trait]
 impl Transcriber for Sums {
     async fn transcribe(&self, sound: Bytes, _: &SoundHints) -> Result<Transcript, TranscribeError> {
-        Ok(Transcript::new(&format!("The sum is {}.", sound.iter().map(|byte| u64::from(*byte)).sum::<u64>()), "sums"))
+        let sum = sound.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(1_000_003).wrapping_add(u64::from(*byte)));
+        Ok(Transcript::new(&format!("The sum is {sum}."), "sums"))
     }
 }
 
@@ -115,12 +116,11 @@ async fn the_process_that_is_killed() {
 #[derive(Debug, Default)]
 struct Receiver {
     requests: usize,
-    refused: BTreeSet<String>,
     accepted: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Receiver {
-    /// Refuses the first request for some messages, as a server does that is restarted. A second refusal would be followed by a wait of minutes.
+    /// Refuses the first request, as a server does that starts. A later refusal may be followed by a wait of minutes.
     fn answer(&mut self, request: &Request) -> http_server::Answer {
         self.requests += 1;
         let secret: WebhookSecret = SECRET.parse().unwrap();
@@ -129,7 +129,7 @@ impl Receiver {
         if secret.verify(headers, &request.body, chrono::Utc::now()).is_err() {
             return ("401 Unauthorized", "text/plain", Vec::new());
         }
-        if id.ends_with(['0', '7']) && self.refused.insert(id.to_owned()) {
+        if self.requests == 1 {
             return ("503 Service Unavailable", "text/plain", Vec::new());
         }
         let body = String::from_utf8_lossy(&request.body);
