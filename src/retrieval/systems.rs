@@ -1,11 +1,13 @@
 //! Messages of owners to mailboxes at other voicemail systems.
 
+use std::collections::HashMap;
+
 use super::{MailboxService, RetrievalError};
 use crate::directory::RemoteMailbox;
 use crate::forward::{Outcome, Sender};
-use crate::message::{MailboxId, Message, Origin, Privacy};
+use crate::message::{MailboxId, Message, Privacy};
 use crate::network::LicenceClass;
-use crate::store::{Deposit, MessageStore as _, StoreError};
+use crate::store::Deposit;
 use crate::wire::{ToSystem, encode_for_system};
 
 impl MailboxService {
@@ -30,7 +32,7 @@ impl MailboxService {
         found.map_err(|source| RetrievalError::Directory { mailbox: number.clone(), source })
     }
 
-    /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each: a mailbox here gets it as by
+    /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each, in any order: a mailbox here gets it as by
     /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system).
     ///
     /// # Cancel safety
@@ -43,22 +45,22 @@ impl MailboxService {
         message: &Message,
         numbers: &[MailboxId],
     ) -> Vec<(MailboxId, Result<Sent, RetrievalError>)> {
-        let mut results = Vec::with_capacity(numbers.len());
+        let mut remotes = HashMap::new();
         for number in numbers {
-            results.push((number.clone(), self.send_to(owner, message, number).await));
+            // When the directory cannot answer, the store knows whether the mailbox is here.
+            if let Ok(Some(remote)) = self.remote(owner, number).await {
+                remotes.insert(number, remote);
+            }
+        }
+        let here: Vec<_> = numbers.iter().filter(|number| !remotes.contains_key(number)).cloned().collect();
+        let stored = self.deliver(message, &here).await.into_iter();
+        let mut results: Vec<_> =
+            stored.map(|(number, result)| (number, result.map(Sent::Stored).map_err(RetrievalError::Store))).collect();
+        for (number, remote) in remotes {
+            let result = self.send_to_system(owner, message, &remote).await;
+            results.push((number.clone(), result.map(Sent::Mailed)));
         }
         results
-    }
-
-    async fn send_to(&self, owner: &MailboxId, message: &Message, number: &MailboxId) -> Result<Sent, RetrievalError> {
-        match self.store.deposit(number, &Origin::Here, message).await {
-            Ok(deposit) => Ok(Sent::Stored(deposit)),
-            Err(unknown @ StoreError::NoSuchMailbox(_)) => match self.remote(owner, number).await? {
-                Some(remote) => self.send_to_system(owner, message, &remote).await.map(Sent::Mailed),
-                None => Err(unknown.into()),
-            },
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Sends a message that `owner` has made here to a mailbox at another voicemail system, in the form that the system understands.

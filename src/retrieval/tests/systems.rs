@@ -20,18 +20,26 @@ async fn composed(service: &MailboxService, privacy: Privacy) -> Message {
     service.compose(&mailbox("2001"), &to, sound(0x10, 1000), Urgency::Urgent, privacy).await.unwrap()
 }
 
+/// Sends a message of 2001, and returns the results in the order of the numbers.
+async fn sent(service: &MailboxService, message: &Message, to: &[MailboxId]) -> Vec<(MailboxId, Result<Sent, RetrievalError>)> {
+    let mut results = service.send(&mailbox("2001"), message, to).await;
+    results.sort_by_key(|(number, _)| to.iter().position(|wanted| wanted == number));
+    results
+}
+
 #[tokio::test]
 async fn a_message_reaches_mailboxes_here_and_at_other_systems() {
     let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
     let message = composed(&service, Privacy::Normal).await;
     let numbers = ["2002", "8617", "8700", "2009"].map(mailbox);
-    let results = service.send(&mailbox("2001"), &message, &numbers).await;
+    let results = sent(&service, &message, &numbers).await;
     assert!(matches!(results[0].1, Ok(Sent::Stored(Deposit::Stored(_)))), "{results:?}");
     assert!(results[1..3].iter().all(|(_, result)| matches!(result, Ok(Sent::Mailed(Outcome::Accepted)))), "{results:?}");
     assert!(matches!(results[3].1, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_)))), "{results:?}");
-    let again = service.send(&mailbox("2001"), &message, &numbers[..1]).await;
+    let again = sent(&service, &message, &numbers[..1]).await;
     assert!(matches!(again[0].1, Ok(Sent::Stored(Deposit::Duplicate))), "no mailbox here gets it twice");
-    let mails = mails.taken();
+    let mut mails = mails.taken();
+    mails.sort_by(|one, other| one.1.cmp(&other.1));
     let to: Vec<_> = mails.iter().map(|(sender, to, _)| (*sender, to.as_str())).collect();
     assert_eq!(to, [(Sender::Node, "617@vpim.boston.example"), (Sender::Node, "8700@mail.york.example")]);
     for (_, _, mail) in &mails {
@@ -49,7 +57,7 @@ async fn a_message_reaches_mailboxes_here_and_at_other_systems() {
 async fn a_private_message_goes_only_where_it_stays_private() {
     let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
     let message = composed(&service, Privacy::Private).await;
-    let results = service.send(&mailbox("2001"), &message, &["8617", "8700"].map(mailbox)).await;
+    let results = sent(&service, &message, &["8617", "8700"].map(mailbox)).await;
     assert!(matches!(results[0].1, Ok(Sent::Mailed(Outcome::Accepted))), "{results:?}");
     assert!(matches!(results[1].1, Err(RetrievalError::PrivacyNotHonoured { .. })), "{results:?}");
     let mails = mails.taken();
@@ -62,7 +70,7 @@ async fn without_the_licence_a_number_leads_to_no_other_system() {
     let (service, mails) = service(&[]);
     let message = composed(&service, Privacy::Normal).await;
     assert_eq!(service.remote(&mailbox("2001"), &mailbox("8617")).await.unwrap(), None);
-    let results = service.send(&mailbox("2001"), &message, &[mailbox("8617")]).await;
+    let results = sent(&service, &message, &[mailbox("8617")]).await;
     assert!(matches!(results[0].1, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_)))), "{results:?}");
     assert!(mails.taken().is_empty());
 }
@@ -79,7 +87,7 @@ async fn a_caller_at_another_system_can_be_answered() {
     assert_eq!(to, mailbox("8617"));
     let passed_on = service.pass_on(&mailbox("2001"), message.id(), &[mailbox("8618")], None).await.unwrap();
     for (number, message) in [(&to, &answer), (&mailbox("8618"), &passed_on)] {
-        let results = service.send(&mailbox("2001"), message, std::slice::from_ref(number)).await;
+        let results = sent(&service, message, std::slice::from_ref(number)).await;
         assert!(matches!(results[0].1, Ok(Sent::Mailed(Outcome::Accepted))), "{results:?}");
     }
     let from: Vec<_> = mails.taken().iter().map(|(_, _, mail)| text(mail).contains("From: <2001@example.com>")).collect();
