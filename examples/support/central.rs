@@ -97,7 +97,7 @@ fn line_of(event: Event) -> Option<Line> {
         }
         Event::PostmasterMail { kept_as, .. } => Some(Line::Output(format!("postmaster {kept_as}"))),
         Event::ReportRefused { .. } => {
-            Some(Line::Notice("a delivery report was refused: this node does not process them".to_owned()))
+            Some(Line::Notice("a delivery report was refused: it was not for a message of this node".to_owned()))
         }
         Event::Greeting(event) => super::greet::line_of(event),
         _ => None,

@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 pub use self::events::{Events, Occurrence};
 pub use self::spool_state::SpoolState;
 use crate::greeting::GreetingEvent;
@@ -156,6 +158,54 @@ pub enum Event {
         /// How many attempts it took.
         attempts: u32,
     },
+    /// A mail server has accepted a message to send it on. The message stays in the spool until the receipt of the other node comes:
+    /// [`Confirmed`](Self::Confirmed) or [`Parked`](Self::Parked) follows.
+    #[non_exhaustive]
+    Relayed {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox that it is for.
+        mailbox: MailboxId,
+        /// The node that it is for.
+        destination: String,
+        /// How it was protected on its way to the mail server.
+        transport_security: TransportSecurity,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// The node that keeps the mailbox has proven by its receipt that it has stored a relayed message. The message was removed from the spool.
+    #[non_exhaustive]
+    Confirmed {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox that it is for.
+        mailbox: MailboxId,
+        /// The node that it was for.
+        destination: String,
+    },
+    /// No receipt has come for a relayed message for a while, four hours by default. It stays in the spool.
+    #[non_exhaustive]
+    Unconfirmed {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox that it is for.
+        mailbox: MailboxId,
+        /// The node that it is for.
+        destination: String,
+        /// When it was relayed, rounded down to at most an hour.
+        relayed_at: DateTime<Utc>,
+    },
+    /// No receipt has come for a relayed message for a long while, six days by default. It is sent again; if it is in the mailbox already, it is not
+    /// stored again.
+    #[non_exhaustive]
+    OfferedAgain {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox that it is for.
+        mailbox: MailboxId,
+        /// The node that it is sent to.
+        destination: String,
+    },
     /// An attempt to forward a message failed. The node will try again.
     #[non_exhaustive]
     Deferred {
@@ -251,6 +301,12 @@ pub enum Event {
     ReportRefused {
         /// The address of the client, if it has one.
         address: Option<IpAddr>,
+    },
+    /// A report about a message came to the return path that this node had signed for it, and was received.
+    #[non_exhaustive]
+    ReportReceived {
+        /// The id of the message.
+        id: MessageId,
     },
     /// A mail to the postmaster of the node was accepted.
     #[non_exhaustive]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-/// The number of messages that wait for one destination.
+/// The number of messages that wait for one destination, and of those that wait for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpoolState {
@@ -16,11 +16,13 @@ pub struct SpoolState {
     pub oldest: Option<DateTime<Utc>>,
     /// When the next attempt is due, if none is under way and none is due already.
     pub next_try: Option<Instant>,
+    /// How many messages a relay has accepted and nobody has confirmed. They are not among those that wait.
+    pub relayed: usize,
 }
 
 impl SpoolState {
     /// Returns the state of a destination that no message waits for.
     pub fn empty(destination: impl Into<String>) -> Self {
-        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None }
+        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None, relayed: 0 }
     }
 }

@@ -158,7 +158,7 @@ impl Answers {
 impl Acceptance {
     /// Replaces the outcomes of the recipients that were deferred by those of a `later` attempt.
     fn merge(&mut self, later: Acceptance) {
-        if later.outcomes.contains(&Outcome::Accepted) {
+        if later.outcomes.iter().any(Outcome::is_accepted) {
             self.transport_security = later.transport_security;
         }
         let deferred = self.outcomes.iter_mut().filter(|outcome| is_deferred(outcome));
@@ -171,7 +171,7 @@ impl Acceptance {
 fn is_deferred(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Deferred(_) => true,
-        Outcome::Accepted | Outcome::Refused(_) => false,
+        Outcome::Accepted | Outcome::Relayed | Outcome::Refused(_) => false,
     }
 }
 

@@ -13,7 +13,8 @@ use crate::message::MailAddress;
 ///
 /// # Contract
 ///
-/// - **Answered for.** [`Outcome::Accepted`] means that the server has taken responsibility for the mail (RFC 5321 §6.1).
+/// - **Answered for.** [`Outcome::Accepted`] means that the server has taken responsibility for the mail (RFC 5321 §6.1). [`Outcome::Relayed`] means
+///   the same here: nobody waits for a receipt of a mail.
 /// - **Unchanged.** The mail arrives as it was given, except for the header fields that servers add on the way.
 /// - **Ends.** Every call ends within a bounded time, whatever the server does.
 #[async_trait]

@@ -99,7 +99,7 @@ impl MemoryForwarder {
             },
             (scripted, _) => scripted,
         };
-        if outcome == Outcome::Accepted {
+        if outcome.is_accepted() {
             self.state().taken.push((mailbox.clone(), message.clone()));
         }
         outcome

@@ -1,5 +1,6 @@
 //! Forwarding of messages to another node: the trait [`Forwarder`], and its implementations.
 
+mod custody;
 mod error;
 mod failover;
 #[cfg(feature = "smtp")]
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::custody::{Custody, UnknownCustody};
 pub use self::error::ForwardError;
 pub use self::failover::Failover;
 #[cfg(feature = "smtp")]
@@ -43,7 +45,8 @@ pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 /// # Contract
 ///
 /// - **Answered for.** [`Outcome::Accepted`] means that the other node has taken responsibility for the message: it is on that node's
-///   stable storage.
+///   stable storage. [`Outcome::Relayed`] means that a mail server in between has taken it to send it on, and that the receipt of the other node
+///   is to come.
 /// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; the refusal of one recipient affects no other.
 /// - **Never guessed.** When the reply was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
 /// - **True.** [`Acceptance::transport_security`] says how the message was protected in fact, not what was configured.

@@ -40,6 +40,7 @@ impl FullMailboxes {
                     said.insert(mailbox.clone(), Instant::now());
                 }
             }
+            Outcome::Relayed => {} // The relay does not know.
             Outcome::Accepted | Outcome::Deferred(_) | Outcome::Refused(_) => drop(said.remove(mailbox)),
         }
     }

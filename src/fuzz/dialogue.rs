@@ -68,7 +68,7 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         Action::LookUp(recipient, _) => {
             let lookup = match recipient {
                 Recipient::Mailbox(mailbox) => mailbox.as_str().len() % 4,
-                Recipient::Postmaster => 2,
+                Recipient::Postmaster | Recipient::ReturnPath(_) => 2,
                 Recipient::NodeSender => 1,
             };
             let lookup = match lookup {
@@ -85,7 +85,10 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         }
         Action::Spill(bytes) => dialogue.handle_spill(Spill::NoPlace(bytes), now),
         Action::Store(delivery) => {
-            assert!(!delivery.mailboxes.is_empty() || delivery.postmaster, "a message has a recipient");
+            assert!(
+                !delivery.mailboxes.is_empty() || delivery.postmaster || delivery.report_to.is_some(),
+                "a message has a recipient"
+            );
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
             assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace field");
             let reply = match wire::decode(&delivery.mail) {
@@ -121,6 +124,7 @@ fn policy() -> Policy {
         has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
+        is_final: true,
         access: ACCESS.clone(),
         limits: Limits { command_line: 512, message: 64 * 1024, recipients: 3, commands: 200, ..Limits::default() },
     }

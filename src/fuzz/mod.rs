@@ -77,7 +77,7 @@ pub fn mail(bytes: &[u8]) {
     assert!(head.is_ok(), "a mail that can be read with its audio can be read without it");
     assert_eq!(message.mail(), Some(&mail));
     let recipients = ["2041".parse().expect("a number")];
-    let addresses = Addresses { node: "node.example", domain: "vm.example", recipients: &recipients };
+    let addresses = Addresses::new("node.example", "vm.example", &recipients);
     for encoding in [TransferEncoding::Base64, TransferEncoding::Binary] {
         let again = wire::encode(&message, &addresses, encoding).to_bytes();
         let head = &again[..again.windows(4).position(|four| four == b"\r\n\r\n").expect("a header block has an end")];

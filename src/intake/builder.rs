@@ -13,6 +13,9 @@ use super::login_attempts::LoginAttempts;
 use super::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 use super::postmaster::PostmasterFolder;
+#[cfg(feature = "node")]
+use super::receipts::Receipts;
+use super::report_handler::ReportHandler;
 use super::tls_pem::{TlsPemError, server_config};
 use crate::clock::{Clock, SystemClock};
 use crate::descriptors::descriptor_limit;
@@ -21,6 +24,7 @@ use crate::greeting::GreetingKeeper;
 use crate::lock::Lock;
 use crate::message::MessageId;
 use crate::retry::now;
+use crate::smtp::ReturnPaths;
 use crate::smtp::server::{Access, Dialogue, Limits, Policy};
 
 /// Builds an [`Intake`]; made by [`Intake::builder`].
@@ -32,6 +36,10 @@ pub struct IntakeBuilder {
     pub(super) keeper: Option<Arc<dyn GreetingKeeper>>,
     node: Option<String>,
     postmaster: Option<Arc<dyn Postmaster>>,
+    pub(super) return_paths: Option<ReturnPaths>,
+    pub(super) report_handler: Option<Arc<dyn ReportHandler>>,
+    #[cfg(feature = "node")]
+    pub(super) receipts: Option<Receipts>,
     tls: Option<Arc<rustls::ServerConfig>>,
     offers_binary: bool,
     limits: Limits,
@@ -56,6 +64,10 @@ impl IntakeBuilder {
             keeper: None,
             node: None,
             postmaster: None,
+            return_paths: None,
+            report_handler: None,
+            #[cfg(feature = "node")]
+            receipts: None,
             tls: None,
             offers_binary: false,
             limits: Limits::default(),
@@ -174,12 +186,17 @@ impl IntakeBuilder {
                 has_postmaster: self.postmaster.is_some(),
                 offers_tls: self.tls.is_some(),
                 offers_binary: self.offers_binary,
+                is_final: self.mailboxes.is_some(),
                 limits,
                 access: Access::default(),
             }),
             mailboxes: self.mailboxes,
             keeper: self.keeper,
             postmaster: self.postmaster,
+            return_paths: self.return_paths,
+            report_handler: self.report_handler,
+            #[cfg(feature = "node")]
+            receipts: self.receipts,
             clock: self.clock,
             deposits: (self.deposit_reporter == DepositReporter::Intake).then(|| self.events.clone()),
             events: self.events,

@@ -10,11 +10,15 @@ use tokio_rustls::TlsAcceptor;
 use super::connection_slots::ConnectionSlots;
 use super::login_attempts::LoginAttempts;
 use super::postmaster::Postmaster;
+#[cfg(feature = "node")]
+use super::receipts::Receipts;
+use super::report_handler::ReportHandler;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::Events;
 use crate::greeting::GreetingKeeper;
 use crate::lock::Lock;
+use crate::smtp::ReturnPaths;
 use crate::smtp::server::Policy;
 use crate::store::MessageStore;
 
@@ -24,6 +28,10 @@ pub(super) struct IntakeContext {
     pub(super) mailboxes: Option<Mailboxes>,
     pub(super) keeper: Option<Arc<dyn GreetingKeeper>>,
     pub(super) postmaster: Option<Arc<dyn Postmaster>>,
+    pub(super) return_paths: Option<ReturnPaths>,
+    #[cfg(feature = "node")]
+    pub(super) receipts: Option<Receipts>,
+    pub(super) report_handler: Option<Arc<dyn ReportHandler>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     /// Where deposits are reported, unless the store reports them.

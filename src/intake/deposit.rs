@@ -15,8 +15,10 @@ use crate::wire;
 
 impl IntakeContext {
     /// Reads a message and deposits it in each of its mailboxes; returns the reply to the sender.
-    pub(super) async fn store(&self, delivery: Delivery, staged: Option<Box<dyn StagedMail>>, access: &Access) -> Reply {
-        let stored = if delivery.postmaster {
+    pub(super) async fn store(&self, mut delivery: Delivery, staged: Option<Box<dyn StagedMail>>, access: &Access) -> Reply {
+        let stored = if let Some(local) = delivery.report_to.take() {
+            self.take_report(&local, delivery, staged).await
+        } else if delivery.postmaster {
             self.store_for_postmaster(delivery, staged, access).await
         } else {
             self.try_to_store(delivery, staged, access).await
@@ -60,7 +62,14 @@ impl IntakeContext {
             .iter()
             .map(|mailbox| async move { (mailbox, self.deposit(&**store, mailbox, origin, message).await) });
         let span = tracing::info_span!(parent: None, "deposit", id = %message.id(), %origin);
-        Ok(reply_to_message(message.id(), &join_all(deposits).instrument(span).await))
+        let outcomes = join_all(deposits).instrument(span).await;
+        let reply = reply_to_message(message.id(), &outcomes);
+        #[cfg(feature = "node")]
+        if !(400..500).contains(&reply.code) {
+            let stored: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(mailbox, _)| *mailbox).collect();
+            self.send_receipt(delivery.sender.as_ref(), message, &stored).await?;
+        }
+        Ok(reply)
     }
 
     async fn deposit(

@@ -6,9 +6,8 @@ use tokio::time::timeout;
 
 use super::context::{IntakeContext, Mailboxes};
 use super::replies::{DepositFailure, reply_to_recipient};
-use crate::event::Event;
 use crate::message::MailboxId;
-use crate::smtp::server::{Lookup, Recipient, replies as smtp_replies};
+use crate::smtp::server::{Lookup, Recipient};
 use crate::store::MessageStore;
 
 impl IntakeContext {
@@ -17,10 +16,8 @@ impl IntakeContext {
         match recipient {
             Recipient::Mailbox(mailbox) => self.look_up_mailbox(mailbox, size).await,
             Recipient::Postmaster => self.look_up_postmaster(size).await,
-            Recipient::NodeSender => {
-                self.events.emit(Event::ReportRefused { address });
-                Lookup::NotTaken(smtp_replies::NO_REPORTS)
-            }
+            Recipient::NodeSender => self.refuse_report(address),
+            Recipient::ReturnPath(local) => self.look_up_return_path(local, address),
         }
     }
 

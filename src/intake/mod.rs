@@ -6,6 +6,8 @@
 mod builder;
 mod connection_slots;
 mod context;
+#[cfg(feature = "node")]
+mod custody;
 mod deposit;
 mod greetings;
 mod listener;
@@ -13,7 +15,11 @@ mod login_attempts;
 mod logins;
 mod lookup;
 mod postmaster;
+#[cfg(feature = "node")]
+mod receipts;
 mod replies;
+mod report_handler;
+mod reports;
 mod session;
 mod staging;
 #[cfg(test)]
@@ -43,6 +49,8 @@ use self::listener::{accept, report, turn_away};
 pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 pub use self::postmaster::PostmasterFolder;
+#[cfg(feature = "node")]
+pub(crate) use self::report_handler::ReportHandler;
 use self::session::{AcceptedConnection, StopPhase};
 pub use self::tls_pem::TlsPemError;
 use crate::directory::Directory;
@@ -67,7 +75,8 @@ use crate::store::MessageStore;
 ///   [predict](MessageStore::check) a failure from the size that MAIL announced, RCPT is refused, before the audio is sent; other failures
 ///   are reported at the end of the message.
 /// - **Delivery reports.** This node sends from `voicemail` at its host name and reads no mail there: delivery reports are refused with
-///   550 5.7.1 and an [`Event::ReportRefused`](crate::event::Event::ReportRefused). At RCPT it is not known which message a report is about.
+///   550 5.7.1 and an [`Event::ReportRefused`](crate::event::Event::ReportRefused). Reports to a [return path](IntakeBuilder::return_paths) that this
+///   node has signed are received, because it is known at RCPT which message they are about.
 /// - **No relay.** Other domains, address literals and source routes are refused, and a `%` in an address routes nowhere.
 /// - **Bounded.** [`Limits`] bound the resources of each peer and of all together, and so does the number of files that the process may have
 ///   open. At the limit of connections, in total or of one address, a new client replaces the one that has been unproductive the longest.

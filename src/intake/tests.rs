@@ -1,9 +1,12 @@
 //! Connections to an intake, over streams in memory and over loopback.
 
+#[cfg(feature = "node")]
+mod custody;
 mod greetings;
 mod overlap;
 #[cfg(feature = "fs")]
 mod postmaster;
+mod reports;
 #[cfg(feature = "fs")]
 mod staged;
 
@@ -131,7 +134,7 @@ fn message(audio: impl Into<Bytes>) -> Message {
 
 fn mail(message: &Message, encoding: TransferEncoding) -> Bytes {
     let recipients = [mailbox("201")];
-    encode(message, &Addresses { node: "berlin.example", domain: "vm.example", recipients: &recipients }, encoding).to_bytes()
+    encode(message, &Addresses::new("berlin.example", "vm.example", &recipients), encoding).to_bytes()
 }
 
 /// A whole transaction, pipelined.

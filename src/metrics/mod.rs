@@ -14,6 +14,10 @@
 //! | `voicemail_keep_failures_total` | counter | | attempts to write a recording to disk that failed |
 //! | `voicemail_recordings_refused_total` | counter | | calls refused because the disk was nearly full |
 //! | `voicemail_messages_forwarded_total` | counter | `destination`, `transport_security` | messages that another node has accepted |
+//! | `voicemail_messages_relayed_total` | counter | `destination`, `transport_security` | messages that a mail server has accepted to send them on |
+//! | `voicemail_messages_confirmed_total` | counter | `destination` | relayed messages whose receipt came |
+//! | `voicemail_messages_unconfirmed_total` | counter | `destination` | relayed messages without a receipt for four hours |
+//! | `voicemail_messages_offered_again_total` | counter | `destination` | relayed messages sent again after six days without a receipt |
 //! | `voicemail_messages_deferred_total` | counter | `destination` | attempts to forward that failed |
 //! | `voicemail_messages_parked_total` | counter | | messages refused for good, or parked by an operator |
 //! | `voicemail_messages_undeliverable_total` | counter | | copies of parked messages put into the mailbox for undeliverable ones |
@@ -40,9 +44,11 @@
 //! | `voicemail_logins_refused_total` | counter | | wrong names or passwords |
 //! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender may not send for |
 //! | `voicemail_reports_refused_total` | counter | | mails refused to the address that the node sends from |
+//! | `voicemail_reports_received_total` | counter | | reports about messages that the node has sent |
 //! | `voicemail_postmaster_mails_total` | counter | | mails accepted for the postmaster |
 //! | `voicemail_events_missed_total` | counter | | events that were lost because they came faster than they were counted |
 //! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are being sent |
+//! | `voicemail_spool_relayed` | gauge | `destination` | messages that wait for a receipt behind a relay |
 //! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of these was recorded; 0 if there is none |
 //! | `voicemail_recording_seconds` | histogram | | durations of messages |
 //! | `voicemail_keep_seconds` | histogram | | from `finish` to stable storage |
@@ -118,6 +124,20 @@ impl Meter {
                     steps.kept = Some(*at);
                 }
             }
+            Event::Relayed { destination, transport_security, .. } => {
+                let (destination, transport_security) = (destination.clone(), transport_security.to_string());
+                counter!("voicemail_messages_relayed_total", "destination" => destination, "transport_security" => transport_security)
+                    .increment(1);
+            }
+            Event::Confirmed { destination, .. } => {
+                counter!("voicemail_messages_confirmed_total", "destination" => destination.clone()).increment(1);
+            }
+            Event::Unconfirmed { destination, .. } => {
+                counter!("voicemail_messages_unconfirmed_total", "destination" => destination.clone()).increment(1);
+            }
+            Event::OfferedAgain { destination, .. } => {
+                counter!("voicemail_messages_offered_again_total", "destination" => destination.clone()).increment(1);
+            }
             Event::NotKeptYet { .. } => counter!("voicemail_keep_failures_total").increment(1),
             Event::Discarded { site, .. } => {
                 counter!("voicemail_messages_discarded_total", "site" => text(site)).increment(1);
@@ -160,6 +180,7 @@ impl Meter {
             Event::LoginRefused { .. } => counter!("voicemail_logins_refused_total").increment(1),
             Event::SiteRefused { .. } => counter!("voicemail_sites_refused_total").increment(1),
             Event::ReportRefused { .. } => counter!("voicemail_reports_refused_total").increment(1),
+            Event::ReportReceived { .. } => counter!("voicemail_reports_received_total").increment(1),
             Event::PostmasterMail { .. } => counter!("voicemail_postmaster_mails_total").increment(1),
             Event::Stored { id, origin, .. } => {
                 counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
@@ -206,9 +227,11 @@ fn took(name: &'static str, since: Option<Instant>, at: Instant) {
 }
 
 fn spool(state: &SpoolState) {
-    let SpoolState { destination, depth, oldest, .. } = state;
+    let SpoolState { destination, depth, oldest, relayed, .. } = state;
     let depth = u32::try_from(*depth).unwrap_or(u32::MAX);
     gauge!("voicemail_spool_depth", "destination" => destination.clone()).set(depth);
+    let relayed = u32::try_from(*relayed).unwrap_or(u32::MAX);
+    gauge!("voicemail_spool_relayed", "destination" => destination.clone()).set(relayed);
     let oldest = oldest.map(|oldest| (oldest - DateTime::UNIX_EPOCH).to_std().unwrap_or_default());
     gauge!("voicemail_spool_oldest_timestamp_seconds", "destination" => destination.clone()).set(oldest.unwrap_or_default());
 }

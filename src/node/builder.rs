@@ -32,6 +32,7 @@ use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
 use crate::outbox::Outbox;
 use crate::retry::RetryPolicy;
 use crate::sent::SentStore;
+use crate::smtp::{CustodyKey, CustodySecret, ReturnPaths};
 use crate::store::MessageStore;
 
 /// Builds a [`Node`]; returned by [`Node::builder`].
@@ -59,6 +60,9 @@ pub struct NodeBuilder {
     pub(super) postmaster: Option<MailAddress>,
     /// The rules of owners, and the sender of the mails that warn them.
     pub(super) warned_by: Option<(OwnerRules, MailAddress)>,
+    pub(super) return_paths: Option<ReturnPaths>,
+    pub(super) custody_key: Option<CustodyKey>,
+    pub(super) custody_secret: Option<CustodySecret>,
     pub(super) observers: Vec<Arc<dyn NetworkObserver>>,
     pub(super) grace: Arc<dyn GraceRule>,
     pub(super) clock: Arc<dyn Clock>,
@@ -99,6 +103,9 @@ impl NodeBuilder {
             steps: Vec::new(),
             postmaster: None,
             warned_by: None,
+            return_paths: None,
+            custody_key: None,
+            custody_secret: None,
             observers,
             grace,
             clock,
@@ -243,6 +250,28 @@ impl NodeBuilder {
     /// such mail is kept in the spool's folder `postmaster`, by a [`PostmasterFolder`](crate::intake::PostmasterFolder).
     pub fn postmaster(mut self, address: MailAddress) -> Self {
         self.postmaster = Some(address);
+        self
+    }
+
+    /// Takes reports that come to return paths signed by `paths`, about messages that the node has sent; by default all reports are refused. The
+    /// [forwarder](crate::forward::smtp::SmtpForwarderBuilder::return_paths) needs the same keys, and
+    /// [`IntakeBuilder::return_paths`](crate::intake::IntakeBuilder::return_paths) says what a listener must admit.
+    pub fn return_paths(mut self, paths: ReturnPaths) -> Self {
+        self.return_paths = Some(paths);
+        self
+    }
+
+    /// Sets the key by which a node that is behind a relay knows the receipts of the central node. The
+    /// [forwarder](crate::forward::smtp::SmtpForwarderBuilder::custody) needs the same key.
+    pub fn custody_key(mut self, key: CustodyKey) -> Self {
+        self.custody_key = Some(key);
+        self
+    }
+
+    /// Sets the secret by which the central node proves its receipts to nodes behind a relay. It needs [`mail_out`](Self::mail_out), by which they go; the
+    /// server there must know how to reach those nodes.
+    pub fn custody_secret(mut self, secret: CustodySecret) -> Self {
+        self.custody_secret = Some(secret);
         self
     }
 

@@ -38,6 +38,7 @@ mod local;
 mod node_store;
 mod opening;
 mod postmaster;
+mod reports;
 mod room;
 mod source;
 mod undeliverable;
@@ -320,7 +321,9 @@ impl Node {
         let stepping = self.do_steps(stopped.clone());
         let keeping =
             future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
-        let keeping = future::join3(keeping, self.offer_undeliverable(stopped.clone()), self.warn_owners(stopped.clone()));
+        let relayed = self.inner.spool.watch_relayed(raised(stopped.clone()));
+        let keeping =
+            future::join4(keeping, self.offer_undeliverable(stopped.clone()), self.warn_owners(stopped.clone()), relayed);
         tokio::select! {
             _ = future::join4(receiving, sending, keeping, stepping) => {}
             () = elapsed(stopped.clone(), self.inner.shutdown_timeout / 4 * 3) => {

@@ -17,6 +17,7 @@ use super::greetings::GreetingService;
 use super::local::StoreForwarder;
 use super::node_store::NodeStore;
 use super::postmaster::postmaster;
+use super::reports::SpoolReports;
 use super::room::{NotedMailboxes, RoomWarnings, WarningMails};
 use super::versions::Versions;
 use super::{Inner, Node, NodeBuilder, NodeError};
@@ -76,7 +77,7 @@ impl NodeBuilder {
             None => None,
         };
         let greetings = Arc::new(self.greeting_service(&current).await?);
-        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref());
+        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool);
         // Another node may have been the central one when the waiting messages were recorded.
         let destination = destination(&self.address, &self.network);
         spool.set_destination(destination);
@@ -261,7 +262,13 @@ impl NodeBuilder {
         ))
     }
 
-    fn intake(&self, store: Option<&Arc<dyn MessageStore>>, greetings: &Arc<GreetingService>, outbox: Option<&Outbox>) -> Intake {
+    fn intake(
+        &self,
+        store: Option<&Arc<dyn MessageStore>>,
+        greetings: &Arc<GreetingService>,
+        outbox: Option<&Outbox>,
+        spool: &Spool,
+    ) -> Intake {
         let keeper = Arc::clone(greetings) as Arc<dyn GreetingKeeper>;
         let intake = match store {
             Some(store) => {
@@ -273,6 +280,20 @@ impl NodeBuilder {
         let postmaster = postmaster(&self.address, operator, &self.disk, self.spool.join("postmaster"), &self.clock);
         let intake = intake.node(self.address.as_str()).limits(self.limits.clone()).postmaster_by(postmaster);
         let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_reported_by_store();
+        let intake = match (&self.custody_secret, outbox) {
+            (Some(secret), Some(outbox)) => intake.receipts(secret.clone(), outbox.clone()),
+            (Some(_), None) => {
+                tracing::warn!(
+                    "this node has a custody_secret and no mail_out, so that it sends no receipts to nodes behind a relay"
+                );
+                intake
+            }
+            (None, _) => intake,
+        };
+        let reports =
+            SpoolReports { spool: spool.clone(), key: self.custody_key.clone(), domain: self.network.domain().to_owned() };
+        let intake = intake.report_handler(Arc::new(reports));
+        let intake = self.return_paths.clone().into_iter().fold(intake, IntakeBuilder::return_paths);
         self.tls.clone().into_iter().fold(intake, IntakeBuilder::tls).build()
     }
 }

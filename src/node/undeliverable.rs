@@ -128,7 +128,7 @@ impl Node {
         let call = AssertUnwindSafe(forwarder.forward(copy, std::slice::from_ref(target))).catch_unwind();
         match timeout(LONGEST_CALL, call).await {
             Ok(Ok(Ok(acceptance))) => match acceptance.outcomes.into_iter().next() {
-                Some(Outcome::Accepted) => Forwarded::Taken,
+                Some(Outcome::Accepted | Outcome::Relayed) => Forwarded::Taken,
                 Some(Outcome::Deferred(reply)) => Forwarded::NotNow(reply.to_string()),
                 Some(Outcome::Refused(reply)) => Forwarded::Refused(reply.to_string()),
                 None => Forwarded::NotNow("the forwarder gave no outcome".to_owned()),

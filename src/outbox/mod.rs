@@ -154,7 +154,7 @@ impl OutboxShared {
             return self.handle_failure(&job, mail, "the transport never answered".to_owned()).await;
         };
         match answer {
-            Ok(Ok(Outcome::Accepted)) => {
+            Ok(Ok(Outcome::Accepted | Outcome::Relayed)) => {
                 self.remove(&job).await;
                 self.events.emit(Event::MailSent { mail, attempts: job.tries.saturating_add(1) });
             }

@@ -347,7 +347,7 @@ impl MailboxService {
     }
 
     fn encode(&self, message: &Message, recipients: &[MailboxId]) -> Bytes {
-        let addresses = Addresses { node: &self.node, domain: &self.domain, recipients };
+        let addresses = Addresses::new(&self.node, &self.domain, recipients);
         wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes()
     }
 

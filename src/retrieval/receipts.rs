@@ -72,7 +72,7 @@ impl MailboxService {
         let at = Stamp::new(self.clock.now().instant, Tz::UTC);
         let receipt = wire::receipt(request, owner, &self.domain, &self.node, id, disposition, &at);
         match mail.out.send(Sender::Null, request.to(), &receipt).await {
-            Ok(Outcome::Accepted) => ReceiptOutcome::Sent,
+            Ok(Outcome::Accepted | Outcome::Relayed) => ReceiptOutcome::Sent,
             Ok(Outcome::Deferred(_) | Outcome::Refused(_)) => {
                 tracing::warn!(message = %id, "a receipt was not accepted, and is abandoned");
                 ReceiptOutcome::NotSent

@@ -108,7 +108,8 @@ async fn left(fixture: &TestService, message: &Message) -> MessageId {
 
 /// The message as it comes by a mail whose sender asks for a receipt.
 fn asking(message: &Message) -> Message {
-    let addresses = Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2001")] };
+    let recipients = [mailbox("2001")];
+    let addresses = Addresses::new("far.example", "example.com", &recipients);
     let mail = text(&wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes());
     wire::decode(&format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}").into()).unwrap()
 }

@@ -15,6 +15,9 @@ use super::Backoff;
 /// | `destination_unreachable` | a node that cannot be reached: single messages are sent as probes | 500 ms to 3 s |
 /// | `destination_unavailable` | a node that answers that it takes no message now, as while its database is away: the same | 500 ms to 1 s |
 /// | `message_deferred` | one message that the other node cannot take now, as when its mailbox is full | 1 s to 5 min |
+/// | `relayed_unconfirmed` | behind a relay: after this time without a receipt, an event reports the message | 4 h |
+/// | `relayed_offered_again` | behind a relay: the message is sent again after each such time without a receipt | 6 days |
+/// | `relayed_parked` | behind a relay: after this time without a receipt, the message is parked | 30 days |
 /// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
 /// | `greeting_unreachable` | a node that needs greetings and cannot be reached | 1 s to 30 s |
@@ -44,6 +47,12 @@ pub struct RetryPolicy {
     pub destination_unavailable: Backoff,
     /// The waits between the attempts of one message that the other node cannot take now.
     pub message_deferred: Backoff,
+    /// How long a relayed message may be without a receipt before [`Event::Unconfirmed`](crate::event::Event::Unconfirmed) reports it.
+    pub relayed_unconfirmed: Duration,
+    /// How long a relayed message may be without a receipt before it is sent again, and then each time again.
+    pub relayed_offered_again: Duration,
+    /// How long a relayed message may be without a receipt before it is parked.
+    pub relayed_parked: Duration,
     /// The waits between the attempts of one mail in the outbox.
     pub mail_deferred: Backoff,
     /// How long a mail may stay in the outbox: the first attempt that fails after this time is the last one.
@@ -77,6 +86,29 @@ impl RetryPolicy {
     #[must_use]
     pub fn message_deferred(self, backoff: Backoff) -> Self {
         Self { message_deferred: backoff, ..self }
+    }
+
+    /// Sets how long a relayed message may be without a receipt before an event reports it. Times of relaying are kept to a quarter of the shortest of
+    /// these three waits, from a second to an hour.
+    #[must_use]
+    pub fn relayed_unconfirmed(self, wait: Duration) -> Self {
+        Self { relayed_unconfirmed: wait, ..self }
+    }
+
+    /// Sets how long a relayed message may be without a receipt before it is sent again: longer than the relay keeps a message.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §4.5.4.1: a relay tries for at least 4 to 5 days.
+    #[must_use]
+    pub fn relayed_offered_again(self, wait: Duration) -> Self {
+        Self { relayed_offered_again: wait, ..self }
+    }
+
+    /// Sets how long a relayed message may be without a receipt before it is parked. Return paths are valid for 30 days.
+    #[must_use]
+    pub fn relayed_parked(self, wait: Duration) -> Self {
+        Self { relayed_parked: wait, ..self }
     }
 
     /// Sets the waits between the attempts of one mail in the outbox.
@@ -136,6 +168,9 @@ impl Default for RetryPolicy {
             destination_unreachable: Backoff::from_millis(500, 3_000),
             destination_unavailable: Backoff::from_millis(500, 1_000),
             message_deferred: Backoff::from_millis(1_000, 300_000),
+            relayed_unconfirmed: Duration::from_secs(4 * 60 * 60),
+            relayed_offered_again: Duration::from_secs(6 * 24 * 60 * 60),
+            relayed_parked: Duration::from_secs(30 * 24 * 60 * 60),
             mail_deferred: Backoff::from_millis(60_000, 30 * 60_000),
             mail_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
             greeting_unreachable: Backoff::from_millis(1_000, 30_000),

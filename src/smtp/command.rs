@@ -16,7 +16,7 @@ pub(crate) enum Command<'a> {
     Helo(&'a str),
     StartTls,
     Auth { mechanism: &'a str, initial: Option<&'a str> },
-    Mail { size: usize, body: BodyType, has_auth: bool },
+    Mail { from: Path<'a>, size: usize, body: BodyType, has_auth: bool },
     Rcpt(Path<'a>),
     Data,
     Bdat { size: u64, last: bool },
@@ -189,7 +189,7 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
         return Err(CommandError::UnknownParameter);
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Text } else { BodyType::Binary };
-    Ok(Command::Mail { size: mail.size, body, has_auth: mail.auth.is_some() })
+    Ok(Command::Mail { from: path, size: mail.size, body, has_auth: mail.auth.is_some() })
 }
 
 /// Whether SIZE, if it is among the parameters, has 1 to 20 digits (RFC 1870 §3) and fits into 64 bits. The tokeniser would wrap around.
@@ -276,16 +276,20 @@ mod tests {
     #[test]
     fn commands_are_read_in_any_case_with_their_arguments() {
         let rcpt = |local: &'static str| Command::Rcpt(Path::Mailbox { local: local.into(), domain: "vm.example" });
+        let sender = || Path::Mailbox { local: "a".into(), domain: "b" };
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
-            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Text, has_auth: false }),
+            ("MAIL FROM:<>\r\n", Command::Mail { from: Path::Null, size: 0, body: BodyType::Text, has_auth: false }),
             (
                 "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",
-                Command::Mail { size: 73122, body: BodyType::Text, has_auth: false },
+                Command::Mail { from: Path::Literal, size: 73122, body: BodyType::Text, has_auth: false },
             ),
-            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary, has_auth: false }),
-            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Text, has_auth: true }),
+            (
+                "MAIL FROM: <a@b> BODY=BINARYMIME\r\n",
+                Command::Mail { from: sender(), size: 0, body: BodyType::Binary, has_auth: false },
+            ),
+            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { from: sender(), size: 0, body: BodyType::Text, has_auth: true }),
             ("AUTH PLAIN AGEAYg==\r\n", Command::Auth { mechanism: "PLAIN", initial: Some("AGEAYg==") }),
             ("auth login\r\n", Command::Auth { mechanism: "login", initial: None }),
             ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),

@@ -20,6 +20,10 @@ pub(crate) struct Extensions {
     pub(crate) auth: Mechanisms,
     /// The server is a node of this crate, which stores a message once however often it is sent.
     pub(crate) once: bool,
+    /// The server is a node of this crate that keeps the mailboxes itself, and has the name that was asked for: what it accepts, it has stored.
+    pub(crate) is_final: bool,
+    /// The server takes requests for delivery reports. RFC 3461.
+    pub(crate) dsn: bool,
     /// The limit on the size of messages. RFC 1870.
     pub(crate) size: SizeLimit,
 }
@@ -63,12 +67,12 @@ impl Extensions {
         }
     }
 
-    /// Parses the lines of a reply to EHLO, of which the first is the server's name.
+    /// Parses the lines of a reply to EHLO, of which the first is the server's name. `peer` is the name that the server should prove.
     ///
     /// # Source
     ///
     /// RFC 5321 §4.1.1.1: the case of a keyword does not matter, and unknown keywords are ignored.
-    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a str>, peer: &str) -> Self {
         let mut found = Self::default();
         for line in lines.skip(1) {
             let mut words = line.split_ascii_whitespace();
@@ -85,6 +89,11 @@ impl Extensions {
                     words.for_each(|name| found.auth.add(name));
                 }
                 ONCE => found.once = true,
+                "DSN" => found.dsn = true,
+                KIND => {
+                    let is_final = words.next() == Some("1") && words.next().is_some_and(|word| word.eq_ignore_ascii_case(FINAL));
+                    found.is_final |= is_final && words.next().is_some_and(|name| name.eq_ignore_ascii_case(peer));
+                }
                 "SIZE" => {
                     found.size = match words.next().and_then(|limit| limit.parse().ok()) {
                         None | Some(0) => SizeLimit::Unlimited, // RFC 1870 §4: zero is no limit
@@ -103,12 +112,18 @@ impl Extensions {
 /// It is private to this crate, so it begins with X (RFC 5321 §2.2.2).
 pub(crate) const ONCE: &str = "XVOICEMAIL-ONCE";
 
+/// The keyword by which a node of this crate says what it is: `XVOICEMAIL 1 FINAL vm1.example`. Later versions may say more, behind another number.
+pub(crate) const KIND: &str = "XVOICEMAIL";
+
+/// Says that the node with the name behind it stores messages itself, so that its 250 means that they are in their mailboxes.
+pub(crate) const FINAL: &str = "FINAL";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Extensions {
-        Extensions::read(text.lines())
+        Extensions::read(text.lines(), "vm1.example")
     }
 
     #[test]
@@ -116,6 +131,18 @@ mod tests {
         let found = read("STARTTLS\npipelining\nSize 1000\nAUTH LOGIN plain\nXUNKNOWN 1 2\n\nchunking");
         assert!(found.pipelining && found.chunking && !found.auth.is_empty() && !found.starttls && !found.binary_mime);
         assert_eq!(found.size, SizeLimit::AtMost(1000));
+    }
+
+    #[test]
+    fn a_node_is_final_by_its_own_name_alone() {
+        for line in ["XVOICEMAIL 1 FINAL vm1.example", "xvoicemail 1 final VM1.example", "XVOICEMAIL 1 FINAL vm1.example more"] {
+            assert!(read(&format!("name\n{line}")).is_final, "{line}");
+        }
+        let others = ["", " 1", " 1 FINAL", " 2 FINAL vm1.example", " 1 FINAL vm2.example", " FINAL vm1.example", "-ONCE"];
+        for line in others.map(|rest| format!("XVOICEMAIL{rest}")) {
+            assert!(!read(&format!("name\n{line}")).is_final, "{line}");
+        }
+        assert!(!read("XVOICEMAIL 1 FINAL vm1.example").is_final, "the first line is the server's name");
     }
 
     #[test]

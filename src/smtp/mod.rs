@@ -5,6 +5,8 @@
 //! | `reply.rs`, `status.rs` | replies, their enhanced status codes, and the reader that splits bytes into replies |
 //! | `outcome.rs` | the outcome for one recipient |
 //! | `command.rs`, `path.rs`, `other_protocol.rs` | commands and addresses, parsed; detection of other protocols |
+//! | `custody_key.rs` | the keys by which the node that stores a message proves its receipt |
+//! | `return_path.rs` | return paths that a node signs, and knows again |
 //! | `extensions.rs` | the extensions in a server's reply to EHLO |
 //! | `dot_stuffing.rs` | the dots that DATA adds to a message |
 //! | `sasl/` | authentication mechanisms, both sides of each |
@@ -20,6 +22,8 @@ pub(crate) mod client;
 #[cfg(feature = "smtp")]
 mod command;
 #[cfg(feature = "smtp")]
+mod custody_key;
+#[cfg(feature = "smtp")]
 pub(crate) mod dot_stuffing;
 #[cfg(feature = "smtp")]
 pub(crate) mod extensions;
@@ -33,6 +37,8 @@ mod pair_tests;
 mod path;
 mod reply;
 #[cfg(feature = "smtp")]
+mod return_path;
+#[cfg(feature = "smtp")]
 pub(crate) mod sasl;
 #[cfg(feature = "smtp")]
 pub mod server;
@@ -40,6 +46,8 @@ mod status;
 
 #[cfg(feature = "smtp")]
 pub(crate) use self::command::BodyType;
+#[cfg(feature = "smtp")]
+pub use self::custody_key::{CustodyKey, CustodySecret};
 pub use self::outcome::Outcome;
 pub use self::reply::Reply;
 #[cfg(any(test, doc, feature = "conformance"))]
@@ -47,4 +55,6 @@ pub use self::reply::Reply;
 pub(crate) use self::reply::read_hostile_replies;
 #[cfg(feature = "smtp")]
 pub(crate) use self::reply::{RawReply, ReplyReader};
+#[cfg(feature = "smtp")]
+pub use self::return_path::{ReturnPathError, ReturnPaths, SignedReturnPath};
 pub use self::status::{EnhancedStatus, InvalidStatus};

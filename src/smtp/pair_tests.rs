@@ -300,6 +300,7 @@ impl<'a> Pair<'a> {
                 to: to.iter().map(|to| format!("{to}@vm.example").parse().unwrap()).collect(),
                 size: content.len(),
                 body: BodyType::Text,
+                envelope_id: None,
             };
             self.client.send(number, envelope, self.extensions, self.scenario.pipelining, self.now);
         }
@@ -340,7 +341,9 @@ impl<'a> Pair<'a> {
                     self.server.handle_stored(&reply, self.now);
                 }
                 Some(Action::StartTls) => self.server.handle_tls(TlsVersion::V1_3, Origin::Unproven, self.now),
-                Some(Action::LookUp(Recipient::Postmaster | Recipient::NodeSender, _)) => panic!("no message is for it"),
+                Some(Action::LookUp(Recipient::Postmaster | Recipient::NodeSender | Recipient::ReturnPath(_), _)) => {
+                    panic!("no message is for it")
+                }
                 Some(Action::Close) | None => return,
             }
         }
@@ -377,7 +380,7 @@ impl<'a> Pair<'a> {
     /// Returns the outcomes of each message as text, `?` where the client does not know them.
     fn outcomes(&self) -> Vec<String> {
         let show = |outcome: &Outcome| match outcome {
-            Outcome::Accepted => "accepted".to_owned(),
+            Outcome::Accepted | Outcome::Relayed => "accepted".to_owned(),
             Outcome::Deferred(reply) => format!("deferred {}", reply.code),
             Outcome::Refused(reply) => format!("refused {}", reply.code),
         };

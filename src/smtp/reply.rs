@@ -336,7 +336,7 @@ pub(crate) fn read_hostile_replies(bytes: &[u8]) {
             for line in raw.lines() {
                 assert!(line.len() <= MAX_LINE_CHARS && line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
             }
-            let _ = super::extensions::Extensions::read(raw.lines());
+            let _ = super::extensions::Extensions::read(raw.lines(), "vm1.example");
             let reply = Reply::from(raw);
             assert!(reply.text.chars().count() <= MAX_TEXT_CHARS && !reply.text.contains(char::is_control), "{reply:?}");
         }

@@ -1,4 +1,4 @@
-//! [`BacklogReporter`]: reports how many messages wait for a destination.
+//! [`BacklogReporter`]: reports how many messages wait for a destination, or for its receipt.
 
 use std::time::Instant;
 
@@ -9,13 +9,14 @@ use crate::retry::{Pacing, now};
 /// Reports how many messages wait for a destination: a first change at once, then at most once a second.
 #[derive(Debug, Default)]
 pub(super) struct BacklogReporter {
-    depth: usize,
+    /// How many messages wait, and how many are relayed.
+    depth: (usize, usize),
     pacing: Pacing,
 }
 
 impl BacklogReporter {
     pub(super) fn report(&mut self, destination: &Destination, events: &Events) {
-        let depth = destination.queue().len();
+        let depth = (destination.queue().len(), destination.relayed.lock().len());
         if depth != std::mem::replace(&mut self.depth, depth) {
             self.pacing.handle_change();
         }

@@ -63,7 +63,7 @@ impl SpoolBuilder {
     }
 
     /// Sets the waits between attempts, [`destination_unreachable`](RetryPolicy::destination_unreachable) and
-    /// [`message_deferred`](RetryPolicy::message_deferred); [`RetryPolicy::default`] by default.
+    /// [`message_deferred`](RetryPolicy::message_deferred), and those for receipts behind a relay; [`RetryPolicy::default`] by default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
@@ -97,7 +97,8 @@ impl SpoolBuilder {
         let (path, here) = (root.clone(), Arc::clone(&disk));
         // The work holds the lock: when this call is dropped the work goes on to its end, and the next start waits for that.
         let read = disk::blocking(move || read_tree(&*here, &path).map(|found| (found, lock))).await;
-        let (TreeContents { queues, quarantined, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
+        let (TreeContents { queues, relayed, quarantined, next_spare }, lock) =
+            read.map_err(|source| disk_error(&root, source))?;
         let file_pool = FilePool::new(root.join(SPARE), next_spare, descriptor_limit());
         let shared = SpoolShared {
             disk,
@@ -110,6 +111,7 @@ impl SpoolBuilder {
             parked: Notify::new(),
             current: CurrentDestination::default(),
             moving: Lock::default(),
+            relaying: Lock::default(),
             quarantined_at_open: Lock::new(quarantined),
             clock,
             events,
@@ -123,6 +125,11 @@ impl SpoolBuilder {
             for entry in entries {
                 queue.insert(entry);
             }
+        }
+        for (name, times) in relayed {
+            let destination = spool.destination(&name);
+            let mut known = destination.relayed.lock();
+            times.into_iter().for_each(|relayed_at| known.add(relayed_at));
         }
         Ok(spool)
     }

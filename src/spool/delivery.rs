@@ -110,13 +110,21 @@ async fn cut(spool: &Spool, old: OldFiles) {
 /// How long messages under way may take after the stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A message that the other node has accepted, still in the queue.
+/// A message that the other node or a relay has accepted, still in the queue.
 #[derive(Debug)]
 struct DeliveredMessage {
     name: EntryName,
     transport_security: TransportSecurity,
+    accepted_by: AcceptedBy,
     /// The span of the attempt.
     span: Span,
+}
+
+/// The peer that has accepted a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AcceptedBy {
+    Destination,
+    Relay,
 }
 
 /// Sends batches to one destination.
@@ -219,7 +227,7 @@ impl DestinationSender<'_> {
         let answer = timeout(longest_call(message.audio().len()), call).await;
         let unread = sound.and_then(|sound| sound.take_error());
         match (answer, unread) {
-            (Ok(Ok(Ok(acceptance))), _) if acceptance.outcomes.contains(&Outcome::Accepted) => Ok(acceptance),
+            (Ok(Ok(Ok(acceptance))), _) if acceptance.outcomes.iter().any(Outcome::is_accepted) => Ok(acceptance),
             // The sound could not be read here, whatever error the forwarder returned for it.
             (Ok(Ok(_)), Some(unread)) => Err(SendFailure::Load(unread)),
             (Ok(Ok(Err(error))), None) => Err(SendFailure::Forward(error)),
@@ -271,9 +279,10 @@ impl DestinationSender<'_> {
         let mut delivered = Vec::with_capacity(batch.len());
         for (index, name) in batch.iter().enumerate() {
             match acceptance.outcomes.get(index) {
-                Some(Outcome::Accepted) => delivered.push(DeliveredMessage {
+                Some(accepted @ (Outcome::Accepted | Outcome::Relayed)) => delivered.push(DeliveredMessage {
                     name: name.clone(),
                     transport_security: acceptance.transport_security,
+                    accepted_by: if *accepted == Outcome::Relayed { AcceptedBy::Relay } else { AcceptedBy::Destination },
                     span: Span::current(),
                 }),
                 Some(Outcome::Deferred(reply)) => self.defer(name, &reply.to_string()),
@@ -284,11 +293,19 @@ impl DestinationSender<'_> {
         delivered
     }
 
-    /// Removes messages that the other node has accepted, and reports each.
+    /// Removes messages that the other node has accepted, keeps those that a relay has accepted until the receipt, and reports each.
     async fn remove_delivered(self, delivered: Vec<DeliveredMessage>) {
+        let (relayed, delivered): (Vec<_>, _) =
+            delivered.into_iter().partition(|message| message.accepted_by == AcceptedBy::Relay);
+        if !relayed.is_empty() {
+            self.keep_relayed(relayed).await;
+        }
+        if delivered.is_empty() {
+            return;
+        }
         let names: Vec<EntryName> = delivered.iter().map(|message| message.name.clone()).collect();
         let attempts = self.remove(&names).await;
-        for (DeliveredMessage { name, transport_security, span }, attempts) in delivered.into_iter().zip(attempts) {
+        for (DeliveredMessage { name, transport_security, span, .. }, attempts) in delivered.into_iter().zip(attempts) {
             span.in_scope(|| {
                 self.emit(Event::Forwarded {
                     id: name.id(),
@@ -301,11 +318,33 @@ impl DestinationSender<'_> {
         }
     }
 
+    /// Keeps messages that a relay has accepted until the receipt of the other node comes, and reports each.
+    async fn keep_relayed(&self, relayed: Vec<DeliveredMessage>) {
+        let names: Vec<EntryName> = relayed.iter().map(|message| message.name.clone()).collect();
+        let (spool, destination) = (self.spool.clone(), self.spool.destination(&self.destination.name));
+        let kept = disk::blocking(move || spool.relay_files(&destination, &names)).await;
+        for DeliveredMessage { name, transport_security, span, .. } in relayed {
+            let _entered = span.entered();
+            if let Err(error) = &kept {
+                // It is sent again, and the receiver stores it once.
+                self.defer(&name, &format!("a relay has accepted it, but it could not be moved: {}", chain(error)));
+                continue;
+            }
+            let attempts = self.destination.queue().handle_settled(&name);
+            let (id, mailbox, destination) = (name.id(), name.mailbox().clone(), self.destination.name.to_string());
+            self.emit(Event::Relayed { id, mailbox, destination, transport_security, attempts });
+        }
+    }
+
     /// Removes the names of settled messages in one visit to the disk; returns how many attempts each took.
     async fn remove(&self, names: &[EntryName]) -> Vec<u32> {
         let files: Vec<_> = names.iter().map(|name| (name.id(), self.destination.folder.join(name.to_string()))).collect();
-        let shared = Arc::clone(&self.spool.shared);
+        let (shared, spool) = (Arc::clone(&self.spool.shared), self.spool.clone());
+        let settled = names.to_vec();
         let removed = disk::blocking(move || {
+            for name in &settled {
+                spool.forget_relayed(name);
+            }
             for (id, path) in files {
                 if let Err(error) = shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed, now()) {
                     // It stays in the folder and is sent again after the next start; the receiver stores it once.
@@ -387,7 +426,7 @@ fn node_failure(acceptance: &Acceptance) -> Option<&Reply> {
     for outcome in &acceptance.outcomes {
         match outcome {
             Outcome::Deferred(reply) if reply.is_about_the_node() => failure = Some(reply),
-            Outcome::Accepted | Outcome::Deferred(_) | Outcome::Refused(_) => return None,
+            Outcome::Accepted | Outcome::Relayed | Outcome::Deferred(_) | Outcome::Refused(_) => return None,
         }
     }
     failure

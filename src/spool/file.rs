@@ -13,7 +13,7 @@ use super::sound::StoredSound;
 use super::spare_file::SpareFile;
 use crate::audio::{Format, Wav};
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{Audio, ContentDigest, Message, MessageId};
+use crate::message::{Audio, ContentDigest, Head, Message, MessageId};
 
 /// The file of a recording that is under way.
 #[derive(Debug)]
@@ -256,6 +256,16 @@ impl MessageFile {
         }
         let (len, digest) = head.audio.ok_or(Unreadable("the recording is not finished"))?;
         Ok(Self { file: file.into(), head, len, digest })
+    }
+
+    /// The head of the message.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head.head
+    }
+
+    /// The digest of its sound, as its head says.
+    pub(crate) fn digest(&self) -> ContentDigest {
+        self.digest
     }
 
     /// The size of its sound in bytes, as its head says.

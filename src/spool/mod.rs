@@ -9,6 +9,7 @@
 //!   tls-peers.txt                       if a forwarder's TLS memory is kept here: which peers have spoken TLS
 //!   recording/ID.vm                     being recorded
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
+//!   relayed/DESTINATION/                accepted by a relay, waiting for the receipt of that node: TIME-ID-MAILBOX.vm, see `relayed`
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or parked by an operator, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or not the one of their name, untouched
 //!   outbox/                             if the node sends mail: receipts and copies that wait; [`outbox`](crate::outbox) has the names
@@ -19,7 +20,7 @@
 //! several mailboxes is one file with several names. `head -20 FILE` shows what is known about a message; the sound follows at byte
 //! 1024, so that `tail -c +1025 FILE` is the recording itself.
 //!
-//! A message leaves the queue only when the other node has accepted it. If power is lost between that answer and the removal, the message
+//! A message leaves the spool only when the other node has accepted it: by its answer, or, if a mail server in between has answered, by its receipt. If power is lost between that answer and the removal, the message
 //! is sent again, and the receiver stores it once. Its sound stays in `spare/` until another one is written over it, or for a minute. A sound
 //! that was given whole and did not reach the disk whole before a crash is removed, because its sender had no answer. No other message file
 //! is ever removed. A file that is no message (it is empty, or its head has the id of another message than its name) is moved to
@@ -46,6 +47,7 @@ mod probes;
 mod quarantine;
 mod queue;
 mod redirect;
+mod relayed;
 mod sound;
 mod spare_file;
 mod spare_folder;
@@ -82,6 +84,10 @@ pub use self::parking::{ParkedBy, ParkedMessage};
 use self::quarantine::QuarantinedFile;
 use self::queue::Queue;
 use self::redirect::CurrentDestination;
+pub use self::relayed::RelayedMessage;
+use self::relayed::RelayedTimes;
+#[cfg(feature = "node")]
+pub(crate) use self::relayed::Settled;
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
 use crate::event::Events;
@@ -112,6 +118,8 @@ struct SpoolShared {
     parked: Notify,
     /// Held while a file is moved from folder to folder.
     moving: Lock<()>,
+    /// Held while relayed messages are moved or settled.
+    relaying: Lock<()>,
     /// The files that were quarantined when the spool was opened, until they are reported.
     quarantined_at_open: Lock<Vec<QuarantinedFile>>,
     clock: Arc<dyn Clock>,
@@ -130,6 +138,7 @@ struct Destination {
     durable: AtomicBool,
     queue: Lock<Queue>,
     cache: Lock<MessageCache>,
+    relayed: Lock<RelayedTimes>,
     changed: Notify,
 }
 
@@ -261,6 +270,7 @@ impl Spool {
             durable: AtomicBool::new(false),
             queue: Lock::new(Queue::new(MAX_UNDER_WAY, &self.shared.retry)),
             cache: Lock::default(),
+            relayed: Lock::default(),
             changed: Notify::new(),
         });
         destinations.insert(name, Arc::clone(&destination));
@@ -306,6 +316,7 @@ fn disk_error(root: &Path, source: io::Error) -> SpoolError {
 
 const RECORDING: &str = "recording";
 const QUEUE: &str = "queue";
+const RELAYED: &str = "relayed";
 const PARKED: &str = "parked";
 const SPARE: &str = "spare";
 const UNREADABLE: &str = "unreadable";

@@ -164,7 +164,7 @@ impl Spool {
         }
     }
 
-    /// Returns a copy of a message that waits or is parked, even if it is damaged. The message itself is left unchanged.
+    /// Returns a copy of a message that waits, is relayed or is parked, even if it is damaged. The message itself is left unchanged.
     ///
     /// # Errors
     ///
@@ -178,8 +178,14 @@ impl Spool {
         let (spool, wanted) = (self.clone(), mailbox.clone());
         let mut folders: Vec<_> = self.destinations().values().map(|destination| destination.folder.clone()).collect();
         folders.push(self.shared.root.join(PARKED));
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
         let loaded = disk::blocking(move || {
             let disk = &*spool.shared.disk;
+            for destination in destinations {
+                if let Some((_, path)) = spool.path_of(&destination, id, &wanted)? {
+                    return MessageFile::open(disk, &path, id)?.read().map(Some);
+                }
+            }
             for folder in folders {
                 if let Some(name) = find(disk, &folder, id, &wanted)? {
                     return MessageFile::open(disk, &folder.join(name.to_string()), id)?.read().map(Some);
@@ -223,7 +229,7 @@ impl Spool {
     }
 
     /// Takes a waiting message out of its queue; returns it with the number of attempts it had.
-    fn take(&self, id: MessageId, mailbox: &MailboxId) -> Option<(Arc<Destination>, EntryName, u32)> {
+    pub(super) fn take(&self, id: MessageId, mailbox: &MailboxId) -> Option<(Arc<Destination>, EntryName, u32)> {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         destinations.into_iter().find_map(|destination| {
             let mut queue = destination.queue();
@@ -246,6 +252,7 @@ impl Destination {
             depth: queue.len(),
             oldest: queue.oldest().map(EntryName::recorded_at),
             next_try: queue.next_try(),
+            relayed: self.relayed.lock().len(),
         }
     }
 }

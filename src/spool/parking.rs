@@ -56,15 +56,12 @@ impl Spool {
     ) -> io::Result<()> {
         let disk = &*self.shared.disk;
         let folder = self.shared.root.join(PARKED);
-        let note_path = folder.join(note_name(name));
-        disk.remove(&note_path).or_else(none_if_not_found)?;
-        let note = disk.create(&note_path)?;
-        let text = note_text(destination, reason, attempts, self.shared.clock.now().instant, by);
-        note.write_all_at(text.as_bytes(), 0)?;
-        note.sync()?;
+        self.write_note(destination, name, reason, attempts, by)?;
         // The name that it was recorded under must not come back after a power cut, and queue it again.
         self.shared.flush.sync_dir(disk, &self.shared.root.join(RECORDING))?;
         self.shared.move_file(&self.destination(destination).folder, &folder, &name.to_string())?;
+        // It may have been offered again after a relay had accepted it.
+        self.forget_relayed(name);
         let (id, mailbox) = (name.id(), name.mailbox().clone());
         self.shared.events.emit(Event::Parked { id, mailbox, reason: reason.to_owned() });
         self.shared.parked.notify_one();
@@ -84,6 +81,38 @@ impl Spool {
         note.write_all_at(format!("{DEPOSITED_IN}: {deposited_in}\n").as_bytes(), note.len()?)?;
         note.sync()?;
         self.shared.flush.sync_dir(disk, &parked)
+    }
+
+    /// Writes the note beside a message that is to be parked, durably but for its name.
+    pub(super) fn write_note(
+        &self,
+        destination: &str,
+        name: &EntryName,
+        reason: &str,
+        attempts: u32,
+        by: ParkedBy,
+    ) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        let path = self.shared.root.join(PARKED).join(note_name(name));
+        disk.remove(&path).or_else(none_if_not_found)?;
+        let note = disk.create(&path)?;
+        let text = note_text(destination, reason, attempts, self.shared.clock.now().instant, by);
+        note.write_all_at(text.as_bytes(), 0)?;
+        note.sync()
+    }
+
+    /// Reads the note beside a parked message; one that is missing says nothing.
+    pub(super) fn note_of(&self, name: &EntryName) -> ParkedMessage {
+        let note = disk::read(&*self.shared.disk, &self.shared.root.join(PARKED).join(note_name(name))).unwrap_or_default();
+        parse_note(name, &String::from_utf8_lossy(&note))
+    }
+
+    /// Removes the note of a message that is no longer parked.
+    pub(super) fn remove_note(&self, name: &EntryName) {
+        let path = self.shared.root.join(PARKED).join(note_name(name));
+        if let Err(error) = self.shared.disk.remove(&path).or_else(none_if_not_found::<()>) {
+            tracing::warn!(id = %name.id(), %error, "the note of a message that is no longer parked stays");
+        }
     }
 
     pub(super) fn release_files(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<ReleaseOutcome> {

@@ -6,10 +6,13 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use super::head::MAX_HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::quarantine::{QuarantinedFile, quarantine};
+use super::relayed::read_relayed;
 use super::spare_folder::{clean_spare_folder, first_free};
 use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE};
 use crate::disk::{self, Disk, DiskFile};
@@ -44,6 +47,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
         Err(error) => tracing::warn!(%error, "spare files of an earlier run could not be removed"),
     }
     found.next_spare = first_free(disk, root)?;
+    found.relayed = read_relayed(disk, root)?;
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
@@ -78,6 +82,8 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
 pub(super) struct TreeContents {
     /// The destinations, each with the names of the messages that wait for it.
     pub(super) queues: Vec<(String, Vec<EntryName>)>,
+    /// The destinations, each with the times at which messages for it were relayed.
+    pub(super) relayed: Vec<(String, Vec<DateTime<Utc>>)>,
     /// The files that were moved to `unreadable/`.
     pub(super) quarantined: Vec<QuarantinedFile>,
     /// The number of the next spare file.
@@ -193,6 +199,7 @@ This folder holds voice messages that wait to be forwarded to another voicemail 
 
 recording/    calls being recorded just now
 queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
+relayed/NODE/ messages that a mail server has accepted, until NODE sends its receipt
 parked/       messages that were refused for good or put aside; the .txt beside each says why
 unreadable/   files that are no messages, or not the one that their name says; the node's events say why
 spare/        files for the next messages: a sound that was sent stays in one for a minute at most

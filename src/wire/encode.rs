@@ -28,12 +28,14 @@ pub struct Addresses<'a> {
     pub domain: &'a str,
     /// The mailboxes that the mail is for. If there are more than 100, `To` does not name them.
     pub recipients: &'a [MailboxId],
+    /// The request for a receipt of the node that stores the message: one line of printable ASCII, as a node's custody key makes it.
+    pub custody: Option<&'a str>,
 }
 
 impl<'a> Addresses<'a> {
     /// Returns the addresses of a mail from the node `node` to these mailboxes of `domain`.
     pub const fn new(node: &'a str, domain: &'a str, recipients: &'a [MailboxId]) -> Self {
-        Self { node, domain, recipients }
+        Self { node, domain, recipients, custody: None }
     }
 }
 
@@ -160,6 +162,9 @@ fn envelope<'a>(
     if let Some(request) = &head.receipt {
         mail = mail.header("Disposition-Notification-To", Raw::new(format!("<{}>", request.to())));
     }
+    if let Some(request) = addresses.custody {
+        mail = mail.header(own::CUSTODY, Raw::new(request));
+    }
     mail = with_call(mail, head);
     for (name, value) in own::fields(head, &stamp, message.audio().digest()) {
         mail = mail.header(name, Raw::new(value));
@@ -275,7 +280,7 @@ mod tests {
     fn a_message_is_written_as_it_always_was() {
         let message = decode(&Bytes::from_static(OWN)).unwrap();
         let recipients = ["2002".parse().unwrap(), "+493023125002".parse().unwrap()];
-        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+        let addresses = Addresses::new("edge.example.com", "example.com", &recipients);
         let boundary = "=_00112233445566778899aabbccddeeff";
         let written = encode_with(&message, &addresses, TransferEncoding::Base64, boundary).to_bytes();
         assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(OWN));
@@ -284,7 +289,8 @@ mod tests {
     #[test]
     fn raw_audio_is_handed_on_without_a_copy() {
         let message = decode(&Bytes::from_static(OWN)).unwrap();
-        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &["1".parse().unwrap()] };
+        let recipients = &["1".parse().unwrap()];
+        let addresses = Addresses::new("edge.example.com", "example.com", recipients);
         let encoded = encode(&message, &addresses, TransferEncoding::Binary);
         assert_eq!(encoded.audio.as_ptr(), message.audio().bytes().as_ptr());
         let mail = encoded.to_bytes();
@@ -307,7 +313,7 @@ mod tests {
             [(0, "To: undisclosed"), (1, "To: <"), (100, "To: <"), (101, "To: undisclosed"), (20_000, "To: undisclosed")]
         {
             let recipients: Vec<MailboxId> = (0..count).map(|number| format!("+{number:015}").parse().unwrap()).collect();
-            let addresses = Addresses { node: "edge.example.com", domain: &domain, recipients: &recipients };
+            let addresses = Addresses::new("edge.example.com", &domain, &recipients);
             let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
             assert!(memmem::find(&mail, to.as_bytes()).is_some(), "{count}");
             assert_eq!(decode(&mail).unwrap().head(), message.head());
@@ -320,7 +326,7 @@ mod tests {
         let audio = decode(&Bytes::from_static(OWN)).unwrap().audio().clone();
         for (instant, nearest) in [(DateTime::<Utc>::MIN_UTC, own::EARLIEST), (DateTime::<Utc>::MAX_UTC, own::LATEST)] {
             head.recorded_at.instant = instant;
-            let addresses = Addresses { node: "n", domain: "d", recipients: &[] };
+            let addresses = Addresses::new("n", "d", &[]);
             let mail = encode(&Message::new(head.clone(), audio.clone()), &addresses, TransferEncoding::Base64).to_bytes();
             assert_eq!(decode(&mail).unwrap().head().recorded_at.instant, nearest);
         }

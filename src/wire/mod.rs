@@ -31,6 +31,7 @@
 //! Voicemail-Call-ID: a84b4c76e66710@pc33.example.com
 //! Voicemail-Field-Queue: =?utf-8?B?WsO8cmljaA==?=                     each field of the integrator's, in any script
 //! Voicemail-Language: de                                              of its owner, only when known
+//! Voicemail-Custody: 1;edge.example.com;..                            only to a relay: asks for the receipt of the node that stores the message
 //! Disposition-Notification-To: <anna@far.example>                     only when a receipt is requested, RFC 8098; then From is she
 //! Voicemail-Receipt-About: <1@far.example>                            the Message-ID of her mail, or unknown
 //! Voicemail-Report: displayed 2002 .. 2025-10-26T01:30:00Z            only of a receipt: what became of which message
@@ -94,8 +95,12 @@
 //! RFC 4239 for the shape; RFC 3801 for mail of other voicemail systems.
 
 mod caller;
+#[cfg(feature = "node")]
+mod custody;
 mod date;
 mod decode;
+#[cfg(feature = "node")]
+mod delivery_report;
 mod encode;
 mod error;
 mod fields;
@@ -114,7 +119,11 @@ mod transfer_decoder;
 mod transfer_encoding;
 mod vpim;
 
+#[cfg(feature = "node")]
+pub(crate) use self::custody::custody_request;
 pub use self::decode::{decode, decode_head, decode_within};
+#[cfg(feature = "node")]
+pub(crate) use self::delivery_report::{DeliveredReport, DeliveryStatus, RecipientStatus, read_delivery_status};
 pub use self::encode::{Addresses, Encoded, encode, encode_in_pieces};
 pub use self::error::DecodeError;
 pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
@@ -147,7 +156,7 @@ mod tests {
 
     fn mail_of(message: &Message, encoding: TransferEncoding) -> Bytes {
         let recipients = ["2041".parse().unwrap(), "+493023125014".parse().unwrap()];
-        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+        let addresses = Addresses::new("edge.example.com", "example.com", &recipients);
         encode(message, &addresses, encoding).to_bytes()
     }
 

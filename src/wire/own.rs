@@ -159,6 +159,8 @@ const fn second_of_january(year: i32) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
+/// The request for a receipt of the node that stores the message, which is of one way of the message and not of the message.
+pub(super) const CUSTODY: &str = "Voicemail-Custody";
 const RECORDED_AT: &str = "Voicemail-Recorded-At";
 const CLOCK: &str = "Voicemail-Clock";
 const SITE: &str = "Voicemail-Site";

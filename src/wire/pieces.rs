@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn pieces_join_to_the_whole_mail_of_the_length_announced() {
-        let addresses = Addresses { node: "n.example", domain: "example", recipients: &["1".parse().unwrap()] };
+        let recipients = ["1".parse().unwrap()];
+        let addresses = Addresses::new("n.example", "example", &recipients);
         let piece = usize::try_from(PIECE).unwrap();
         for len in [0, 1, 2, 3, 56, 57, 58, 114, piece - 1, piece, piece + 1, piece + 57, 3 * piece, 3 * piece + 2] {
             let sound: Vec<u8> = (0..len).map(|at| (at % 251).to_le_bytes()[0]).collect();
@@ -143,7 +144,7 @@ mod tests {
             }
         }
         let audio = Audio::from_source(AudioType::Basic, Short, ContentDigest::of(b""));
-        let addresses = Addresses { node: "n.example", domain: "example", recipients: &[] };
+        let addresses = Addresses::new("n.example", "example", &[]);
         let mut sound = encode_in_pieces(&message(audio), &addresses, TransferEncoding::Base64).sound();
         assert!(sound.next().unwrap().is_ok());
         assert_eq!(sound.next().unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);

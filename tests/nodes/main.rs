@@ -12,6 +12,8 @@ mod a_group_mailbox_has_a_name;
 mod a_node_follows_its_retry_policy;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_node_takes_a_new_network_while_it_runs;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod a_relay_in_between_loses_nothing;
 #[cfg(feature = "node")]
 mod a_requested_receipt_is_sent;
 #[cfg(all(feature = "memory", feature = "node"))]

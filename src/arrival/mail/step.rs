@@ -97,7 +97,9 @@ impl MailStep {
         let envelope = Envelope { from: &self.settings.from, to, node: &self.settings.node, key: run.key() };
         let bytes = compose(&facts, envelope, &*self.settings.template, sound.as_ref());
         match self.settings.out.send(Sender::Node, to, &bytes).await {
-            Ok(Outcome::Accepted) => Ok(if facts.no_sound == Some(NoSound::TooLarge) { Sent::WithoutSound } else { Sent::Whole }),
+            Ok(Outcome::Accepted | Outcome::Relayed) => {
+                Ok(if facts.no_sound == Some(NoSound::TooLarge) { Sent::WithoutSound } else { Sent::Whole })
+            }
             Ok(Outcome::Deferred(reply)) => Err(StepError::Transient(Box::new(MailStepError::NotAccepted(reply)))),
             Ok(Outcome::Refused(reply)) => Err(StepError::Final(Box::new(MailStepError::NotAccepted(reply)))),
             Err(error) if error.is_transient() => Err(StepError::Transient(Box::new(MailStepError::from(error)))),

@@ -15,9 +15,12 @@ use super::security::{Security, SetupError, TlsMode};
 use super::tls::Tls;
 use super::tls_memory::TlsMemory;
 use super::{SmtpForwarder, Timeouts};
+use crate::clock::Clock;
 use crate::event::Events;
+use crate::forward::Custody;
 use crate::message::mailbox::NODE_SENDER;
 use crate::smtp::client::Chunking;
+use crate::smtp::{CustodyKey, ReturnPaths};
 
 /// Builds an [`SmtpForwarder`]; made by [`SmtpForwarder::builder`].
 #[derive(Debug)]
@@ -38,6 +41,9 @@ pub struct SmtpForwarderBuilder {
     events: Option<Events>,
     dial: Option<Arc<dyn Dial>>,
     memory: TlsMemory,
+    return_paths: Option<(ReturnPaths, Arc<dyn Clock>)>,
+    custody: Custody,
+    custody_key: Option<CustodyKey>,
 }
 
 impl SmtpForwarderBuilder {
@@ -58,6 +64,9 @@ impl SmtpForwarderBuilder {
             events: None,
             dial: None,
             memory: TlsMemory::in_memory(),
+            return_paths: None,
+            custody: Custody::default(),
+            custody_key: None,
         }
     }
 
@@ -171,6 +180,21 @@ impl SmtpForwarderBuilder {
         self
     }
 
+    /// Sends each message with a return path that `paths` signs at the time of `clock`, so that reports about it can be believed; by default all have
+    /// `voicemail@` the name of this node. The node's listener takes the reports by the same keys, see
+    /// [`IntakeBuilder::return_paths`](crate::intake::IntakeBuilder::return_paths).
+    pub fn return_paths(mut self, paths: ReturnPaths, clock: impl Clock) -> Self {
+        self.return_paths = Some((paths, Arc::new(clock)));
+        self
+    }
+
+    /// Sets whether the peer keeps the mailboxes or is a relay; [`Custody::Final`] by default. Other values need
+    /// [`return_paths`](Self::return_paths), and `key`, by which the node that keeps the mailboxes proves its receipts.
+    pub fn custody(mut self, custody: Custody, key: CustodyKey) -> Self {
+        (self.custody, self.custody_key) = (custody, Some(key));
+        self
+    }
+
     /// Connects through `dial` instead of TCP. The peer's host is then used only as its name, in errors and for its certificate.
     pub fn dial(mut self, dial: impl Dial) -> Self {
         self.dial = Some(Arc::new(dial));
@@ -189,11 +213,16 @@ impl SmtpForwarderBuilder {
         if self.security == Security::PlainText && self.login.is_some() {
             return Err(SetupError::PlainTextPassword);
         }
+        if self.custody != Custody::Final && self.return_paths.is_none() {
+            return Err(SetupError::NoReturnPath);
+        }
         let policy = self.policy(host)?;
+        let peer_name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
         let dial = self.dial.unwrap_or_else(|| Arc::new(TcpDial { host: host.to_owned(), port }));
         let connector = Connector {
             peer: self.peer.clone(),
             node: self.node,
+            peer_name,
             dial,
             policy,
             mode: self.mode,
@@ -210,6 +239,9 @@ impl SmtpForwarderBuilder {
             chunking: self.chunking,
             domain: self.domain,
             from,
+            return_paths: self.return_paths,
+            custody: self.custody,
+            custody_key: self.custody_key,
         })
     }
 

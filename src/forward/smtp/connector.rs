@@ -24,6 +24,8 @@ use crate::smtp::extensions::Extensions;
 pub(super) struct Connector {
     pub(super) peer: String,
     pub(super) node: String,
+    /// The name that the peer's certificate must have.
+    pub(super) peer_name: String,
     pub(super) dial: Arc<dyn Dial>,
     pub(super) policy: TlsPolicy,
     pub(super) mode: TlsMode,
@@ -82,7 +84,9 @@ impl Connector {
             TlsPolicy::PlainText => self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?,
         };
         self.log_in(&mut opened).await.map_err(|fault| into_error(fault, &self.peer))?;
-        let OpenedConnection { connection, extensions, transport_security } = opened;
+        let OpenedConnection { connection, mut extensions, transport_security } = opened;
+        // Only a certificate that was verified proves the peer's name.
+        extensions.is_final &= matches!(transport_security, TransportSecurity::Tls(_));
         Ok(SharedConnection::new(connection, extensions, transport_security, Instant::now()))
     }
 
@@ -163,7 +167,8 @@ impl Connector {
     }
 
     fn begin(&self, transport: Box<dyn ByteStream>, first: FirstLine, goal: OpeningGoal) -> Connection {
-        Connection::new(transport, Client::new(&self.node, first, goal, self.timeouts, now()))
+        let client = Client::new(&self.node, first, goal, self.timeouts, now()).expecting(&self.peer_name);
+        Connection::new(transport, client)
     }
 
     async fn dial(&self) -> Result<Box<dyn ByteStream>, ClientError> {

@@ -33,6 +33,7 @@ mod tls;
 mod tls_memory;
 mod verifier;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,11 +52,12 @@ use self::refused_recipients::RefusedRecipients;
 pub use self::security::{Security, SetupError, TlsMode};
 use self::shared_connection::SharedConnection;
 pub use self::tls_memory::TlsMemory;
-use super::{Acceptance, ForwardError, Forwarder, MailOut, Outcome, Reply, Sender};
-use crate::message::{MailAddress, MailboxId, Message};
-use crate::smtp::BodyType;
+use super::{Acceptance, Custody, ForwardError, Forwarder, MailOut, Outcome, Reply, Sender};
+use crate::clock::Clock;
+use crate::message::{MailAddress, MailboxId, Message, MessageId};
 pub use crate::smtp::client::Timeouts;
 use crate::smtp::client::{Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
+use crate::smtp::{BodyType, CustodyKey, ReturnPaths};
 use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
 /// Hands messages to one other node by SMTP, under TLS unless configured otherwise.
@@ -77,6 +79,11 @@ use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces
 /// A message that was under way when the process was killed, or whose reply was lost, is sent again. A node of this crate stores it once.
 /// Any other server stores both copies, as it would from any mail server (RFC 1047). To keep such copies few, only one message at a time
 /// is under way on each connection to a server that does not offer `XVOICEMAIL-ONCE`, and there are two connections at first.
+///
+/// # Relays
+///
+/// The peer may be a mail server that sends the messages on. [`custody`](SmtpForwarderBuilder::custody) says so; its 250 is then
+/// [`Outcome::Relayed`], and each message asks the node that keeps the mailbox for a receipt.
 ///
 /// # Examples
 ///
@@ -102,6 +109,9 @@ pub struct SmtpForwarder {
     chunking: Chunking,
     domain: String,
     from: Address,
+    return_paths: Option<(ReturnPaths, Arc<dyn Clock>)>,
+    custody: Custody,
+    custody_key: Option<CustodyKey>,
 }
 
 impl SmtpForwarder {
@@ -135,7 +145,10 @@ impl SmtpForwarder {
                 Err(fault) if used_before && !answered && fault.ended_while_idle() => self.pool.clear(),
                 // The command BDAT was refused, and not the message.
                 Err(_) if next_try == NextTry::ByData => {}
-                done => return self.finish(&slot.connection, content.len(), done),
+                done => {
+                    let acceptance = self.finish(&slot.connection, content.len(), done)?;
+                    return Ok(if self.is_relayed(&slot.connection, content) { relayed(acceptance) } else { acceptance });
+                }
             }
         }
         Err(self.error(ClientError::ConnectionLost("one connection after the other ended before this message's turn".into())))
@@ -161,14 +174,17 @@ impl SmtpForwarder {
                 } else {
                     (TransferEncoding::Base64, BodyType::Text)
                 };
-                let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
+                let request = self.custody_key.as_ref().filter(|_| self.is_relayed(connection, content));
+                let request = request.map(|key| key.request(message.id(), message.audio().digest()));
+                let addresses =
+                    Addresses { custody: request.as_deref(), ..Addresses::new(&self.connector.node, &self.domain, recipients) };
                 let mail = match message.audio().in_memory() {
                     Some(_) => Payload::Whole(encode(message, &addresses, encoding)),
                     None => Payload::InPieces(encode_in_pieces(message, &addresses, encoding)),
                 };
                 let progress = Progress { id: message.id(), events: self.connector.events.clone() };
                 progress.connected(&self.connector.peer, connection.transport_security());
-                (Some(self.from.clone()), mail, body, Some(progress), self.refused.pipelining(recipients))
+                (Some(self.return_path(message.id())), mail, body, Some(progress), self.refused.pipelining(recipients))
             }
             Content::Mail(mail, sender) => {
                 let from = match sender {
@@ -179,8 +195,26 @@ impl SmtpForwarder {
                 (from, mail, BodyType::Text, None, Pipelining::Off)
             }
         };
-        let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body };
+        let envelope_id = match content {
+            Content::Message(message, _) if self.is_relayed(connection, content) => Some(message.id()),
+            Content::Message(..) | Content::Mail(..) => None,
+        };
+        let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body, envelope_id };
         connection.send(envelope, mail, progress, extensions, pipelining).await
+    }
+
+    /// Whether what a connection's peer accepts is not stored yet, but only relayed.
+    fn is_relayed(&self, connection: &SharedConnection, content: Content<'_>) -> bool {
+        matches!(content, Content::Message(..)) && self.custody.is_relay(connection.extensions().is_final)
+    }
+
+    /// Returns the address to which reports about a message come back.
+    fn return_path(&self, id: MessageId) -> Address {
+        let signed = self
+            .return_paths
+            .as_ref()
+            .and_then(|(paths, clock)| Address::new(paths.sign(id, clock.now().instant), paths.node()).ok());
+        signed.unwrap_or_else(|| self.from.clone())
     }
 
     /// Updates what is known about the peer by the result of a message, and returns that result to the caller.
@@ -236,6 +270,14 @@ impl Forwarder for SmtpForwarder {
     fn reads_sounds(&self) -> bool {
         true
     }
+}
+
+/// Turns the answer of a final node into that of a relay.
+fn relayed(mut acceptance: Acceptance) -> Acceptance {
+    for outcome in acceptance.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
+        *outcome = Outcome::Relayed;
+    }
+    acceptance
 }
 
 /// Whether the peer accepts no message for any mailbox at the moment.

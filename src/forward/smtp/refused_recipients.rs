@@ -28,7 +28,7 @@ impl RefusedRecipients {
     pub(super) fn learn(&self, recipients: &[MailboxId], outcomes: &[Outcome]) {
         let mut mailboxes = self.lock();
         for (recipient, outcome) in recipients.iter().zip(outcomes) {
-            if *outcome == Outcome::Accepted {
+            if outcome.is_accepted() {
                 mailboxes.remove(recipient);
             } else {
                 if mailboxes.len() >= REMEMBERED {

@@ -52,6 +52,9 @@ pub enum SetupError {
     /// The certificate must verify, and no authority is trusted.
     #[error("TLS is required, but no authority is trusted: give its certificate, or a TLS configuration")]
     NoTrustedAuthority,
+    /// The peer may be a relay, and reports about messages would not come back.
+    #[error("a peer that may be a relay needs return paths that this node signs: set return_paths, or custody to final")]
+    NoReturnPath,
     /// A password or token would be sent in plain text.
     #[error("a password or token is sent under TLS only: choose a security with TLS, or take the login away")]
     PlainTextPassword,

@@ -85,7 +85,7 @@ enum End {
 
 fn end(answer: &Result<Outcome, ForwardError>) -> End {
     match answer {
-        Ok(Outcome::Accepted) => End::Accepted,
+        Ok(Outcome::Accepted | Outcome::Relayed) => End::Accepted,
         Ok(Outcome::Deferred(_)) => End::Transient,
         Err(error) if error.is_transient() => End::Transient,
         Ok(Outcome::Refused(_)) | Err(_) => End::Final,
@@ -208,6 +208,20 @@ async fn a_message_takes_one_round_trip_where_the_peer_allows_it() {
     assert!(heard[1].starts_with("MAIL FROM:<voicemail@edge.example> SIZE="), "{}", heard[1]);
     assert!(heard[1].ends_with(" BODY=BINARYMIME"), "{}", heard[1]);
     assert_eq!(heard[2], "RCPT TO:<2041@example.com>");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_message_has_a_return_path_that_the_node_has_signed() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
+    let paths = crate::smtp::ReturnPaths::new("edge.example", &[7; 32]);
+    let forwarder =
+        builder(&peer).security(Security::PlainText).return_paths(paths.clone(), crate::clock::SystemClock).build().unwrap();
+    let message = message();
+    assert_eq!(send(&forwarder, &message).await.unwrap(), Outcome::Accepted);
+    let heard = peer.heard();
+    let local =
+        heard.iter().find_map(|line| line.strip_prefix("MAIL FROM:<")?.split_once("@edge.example>")).unwrap().0.to_owned();
+    assert_eq!(paths.verify(&local, chrono::Utc::now()).unwrap().id, message.id());
 }
 
 #[tokio::test(start_paused = true)]
@@ -467,7 +481,7 @@ async fn any_mail_goes_to_any_address_with_its_own_reverse_path() {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = in_plain_text(&peer);
         let recipients = mailboxes(&["2041"]);
-        let addresses = Addresses { node: "edge.example", domain: "example.com", recipients: &recipients };
+        let addresses = Addresses::new("edge.example", "example.com", &recipients);
         let mail = encode(&message(), &addresses, TransferEncoding::Base64).to_bytes();
         let to: MailAddress = "4930@elsewhere.example".parse().unwrap();
         for sender in [Sender::Node, Sender::Null] {

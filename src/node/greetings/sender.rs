@@ -183,7 +183,7 @@ enum MailOutcome {
 
 async fn hand_over(route: &dyn MailOut, to: &MailAddress, mail: &Bytes) -> MailOutcome {
     match route.send(Sender::Node, to, mail).await {
-        Ok(Outcome::Accepted) => MailOutcome::Accepted,
+        Ok(Outcome::Accepted | Outcome::Relayed) => MailOutcome::Accepted,
         Ok(Outcome::Deferred(reply)) if reply.code == 0 || reply.is_about_the_node() => {
             MailOutcome::Unreachable(reply.to_string())
         }

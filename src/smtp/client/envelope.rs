@@ -2,8 +2,9 @@
 
 use lettre::Address;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
-use lettre::transport::smtp::extension::MailParameter;
+use lettre::transport::smtp::extension::{MailParameter, RcptParameter};
 
+use crate::message::MessageId;
 use crate::smtp::BodyType;
 use crate::smtp::extensions::{Extensions, SizeLimit};
 
@@ -17,6 +18,8 @@ pub(crate) struct Envelope {
     /// The size of the message in bytes.
     pub(crate) size: usize,
     pub(crate) body: BodyType,
+    /// The id that reports shall name, if reports are asked for.
+    pub(crate) envelope_id: Option<MessageId>,
 }
 
 impl Envelope {
@@ -29,11 +32,24 @@ impl Envelope {
         if self.body == BodyType::Binary {
             parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
         }
+        if let Some(id) = self.envelope_id.filter(|_| extensions.dsn) {
+            // RFC 3461 §4.3: a report with the header section alone is short enough to be taken.
+            parameters.push(MailParameter::Other { keyword: "RET".to_owned(), value: Some("HDRS".to_owned()) });
+            parameters.push(MailParameter::Other { keyword: "ENVID".to_owned(), value: Some(id.to_string()) });
+        }
         Mail::new(self.from.clone(), parameters).to_string()
     }
 
     /// Returns the RCPT command for the recipient at this index, with its line end.
-    pub(super) fn recipient_command(&self, nth: usize) -> String {
-        self.to.get(nth).map(|to| Rcpt::new(to.clone(), Vec::new()).to_string()).unwrap_or_default()
+    pub(super) fn recipient_command(&self, nth: usize, extensions: Extensions) -> String {
+        let Some(to) = self.to.get(nth) else { return String::new() };
+        let mut parameters = Vec::new();
+        if self.envelope_id.is_some() && extensions.dsn {
+            let original = format!("rfc822;{to}");
+            parameters
+                .push(RcptParameter::Other { keyword: "NOTIFY".to_owned(), value: Some("SUCCESS,FAILURE,DELAY".to_owned()) });
+            parameters.push(RcptParameter::Other { keyword: "ORCPT".to_owned(), value: Some(original) });
+        }
+        Rcpt::new(to.clone(), parameters).to_string()
     }
 }

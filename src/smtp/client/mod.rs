@@ -113,6 +113,12 @@ impl Client {
         client
     }
 
+    /// Sets the name that the server should prove; only under this name it can say that it is no relay.
+    pub(crate) fn expecting(mut self, peer: &str) -> Self {
+        self.opening.expect_peer(peer);
+        self
+    }
+
     /// Starts the authentication; [`Event::Authenticated`] or [`Event::Failed`] follows.
     pub(crate) fn authenticate(&mut self, exchange: ClientExchange, now: Instant) {
         let commands = self.opening.authenticate(exchange);

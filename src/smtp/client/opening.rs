@@ -12,6 +12,8 @@ use crate::smtp::{RawReply, Reply};
 #[derive(Debug)]
 pub(super) struct Opening {
     node: String,
+    /// The name that the server should prove.
+    peer: String,
     goal: OpeningGoal,
     exchange: Option<ClientExchange>,
 }
@@ -35,7 +37,11 @@ pub(super) enum OpeningAction {
 impl Opening {
     /// An opening in which the client introduces itself as `node`.
     pub(super) fn new(node: &str, goal: OpeningGoal) -> Self {
-        Self { node: node.to_owned(), goal, exchange: None }
+        Self { node: node.to_owned(), peer: String::new(), goal, exchange: None }
+    }
+
+    pub(super) fn expect_peer(&mut self, name: &str) {
+        name.clone_into(&mut self.peer);
     }
 
     pub(super) fn ehlo(&self) -> Commands {
@@ -50,7 +56,7 @@ impl Opening {
     ///
     /// A server that does not know EHLO has no extensions; it gets HELO instead. RFC 5321 §3.2.
     pub(super) fn handle_reply(&mut self, step: ProtocolStep, raw: RawReply) -> OpeningAction {
-        let keywords = (step == ProtocolStep::Ehlo).then(|| Extensions::read(raw.lines()));
+        let keywords = (step == ProtocolStep::Ehlo).then(|| Extensions::read(raw.lines(), &self.peer));
         let reply = Reply::from(raw);
         match (step, reply.code) {
             (ProtocolStep::Greeting, 220) => OpeningAction::Send(self.ehlo()),

@@ -18,6 +18,7 @@ fn envelope(to: &[&str]) -> Envelope {
         to: to.iter().map(|to| address(to)).collect(),
         size: 5,
         body: BodyType::Text,
+        envelope_id: None,
     }
 }
 
@@ -262,4 +263,20 @@ proptest! {
         let expected: Vec<MessageNumber> = (1..=4).filter(|number| *number != abandoned || numbers.contains(number)).collect();
         prop_assert_eq!(numbers, expected);
     }
+}
+
+#[test]
+fn delivery_reports_are_asked_for_where_they_are_offered() {
+    let mut envelope = envelope(&["+493023@vm.example"]);
+    envelope.envelope_id = Some(crate::message::MessageId::from_bytes([7; 16]));
+    let dsn = Extensions::read("name\nDSN\nSIZE".lines(), "");
+    let id = "07".repeat(16);
+    assert_eq!(envelope.mail_command(dsn), format!("MAIL FROM:<voicemail@edge.example> SIZE=5 RET=HDRS ENVID={id}\r\n"));
+    assert_eq!(
+        envelope.recipient_command(0, dsn),
+        "RCPT TO:<+493023@vm.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;+2B493023@vm.example\r\n"
+    );
+    let plain = Extensions::default();
+    assert_eq!(envelope.mail_command(plain), "MAIL FROM:<voicemail@edge.example>\r\n");
+    assert_eq!(envelope.recipient_command(0, plain), "RCPT TO:<+493023@vm.example>\r\n");
 }

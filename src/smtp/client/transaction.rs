@@ -114,7 +114,7 @@ impl ClientTransaction {
             CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::GroupThenData => {
                 commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail);
                 (0..self.envelope.to.len())
-                    .for_each(|nth| commands.add(self.envelope.recipient_command(nth), ProtocolStep::Recipient));
+                    .for_each(|nth| commands.add(self.envelope.recipient_command(nth, self.extensions), ProtocolStep::Recipient));
             }
         }
         match self.sequence {
@@ -134,7 +134,9 @@ impl ClientTransaction {
                 let taken = reply.is_positive();
                 self.mail = Some(reply);
                 match (self.goes_by_steps(), taken) {
-                    (true, true) => TransactionAction::send(self.envelope.recipient_command(0), ProtocolStep::Recipient),
+                    (true, true) => {
+                        TransactionAction::send(self.envelope.recipient_command(0, self.extensions), ProtocolStep::Recipient)
+                    }
                     (true, false) => self.after_envelope(),
                     (false, _) => TransactionAction::Wait,
                 }
@@ -144,7 +146,7 @@ impl ClientTransaction {
                 match self.recipients.len() {
                     nth if nth == self.envelope.to.len() => self.after_envelope(),
                     nth if self.goes_by_steps() => {
-                        TransactionAction::send(self.envelope.recipient_command(nth), ProtocolStep::Recipient)
+                        TransactionAction::send(self.envelope.recipient_command(nth, self.extensions), ProtocolStep::Recipient)
                     }
                     _ => TransactionAction::Wait,
                 }
@@ -283,7 +285,7 @@ impl ClientTransaction {
         match outcome::of_message(step, reply) {
             Ok(outcome) => {
                 let after = match outcome {
-                    Outcome::Accepted => Reuse::AtOnce,
+                    Outcome::Accepted | Outcome::Relayed => Reuse::AtOnce,
                     Outcome::Deferred(_) => Reuse::NoNewMessage,
                     Outcome::Refused(_) => Reuse::AfterReset,
                 };

@@ -9,15 +9,16 @@ use bytes::{Buf as _, BytesMut};
 use super::body::{Body, BodySink, DotReader};
 use super::receiving::{Framing, Receiving};
 use super::replies;
-use super::transaction::{Chunks, ServerTransaction};
+use super::transaction::{Chunks, MAX_REPORT, ServerTransaction};
 use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Recipient};
 use crate::message::Origin;
 use crate::message::mailbox::{NODE_SENDER, POSTMASTER};
-use crate::smtp::Reply;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
+use crate::smtp::extensions::{FINAL, KIND};
 use crate::smtp::other_protocol;
 use crate::smtp::path::Path;
 use crate::smtp::sasl::{Mechanism, SERVER_MECHANISMS};
+use crate::smtp::{Reply, ReturnPaths};
 
 impl Dialogue {
     /// Reads one command, if it has arrived; returns whether it has.
@@ -124,7 +125,7 @@ impl Dialogue {
 
     fn execute(&mut self, command: Command<'_>, now: Instant) {
         match command {
-            Command::Mail { size, body, has_auth } => self.begin(size, body, has_auth, now),
+            Command::Mail { from, size, body, has_auth } => self.begin(&from, size, body, has_auth, now),
             Command::Rcpt(path) => self.add_recipient(&path),
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
@@ -147,11 +148,13 @@ impl Dialogue {
         if extended {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
             let policy = Arc::clone(&self.policy);
-            let Policy { node, limits, offers_binary, access, .. } = &*policy;
+            let Policy { node, limits, offers_binary, is_final, access, .. } = &*policy;
             let auth = access.takes_passwords(self.peer.tls.is_some()) && !self.logged_in;
             let more = [
                 offers_tls.then(|| "STARTTLS".to_owned()),
                 offers_binary.then(|| "BINARYMIME".to_owned()),
+                // In plain text, anybody could have written it.
+                (*is_final && self.peer.tls.is_some()).then(|| format!("{KIND} 1 {FINAL} {node}")),
                 auth.then(|| format!("AUTH {}", SERVER_MECHANISMS.map(Mechanism::name).join(" "))),
             ];
             replies::write_capabilities(self.replies(), node, limits.message, more.into_iter().flatten());
@@ -183,7 +186,7 @@ impl Dialogue {
         if proven { None } else { Some(if tls_first { replies::TLS_FIRST } else { replies::PROVE_FIRST }) }
     }
 
-    fn begin(&mut self, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
+    fn begin(&mut self, from: &Path<'_>, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
         let reply = if self.name.is_none() {
             replies::EHLO_FIRST
         } else if self.transaction.is_some() {
@@ -199,7 +202,7 @@ impl Dialogue {
             replies::TOO_BIG
         } else {
             self.useful_until = now + LEAST_STAY;
-            self.transaction = Some(ServerTransaction::new(announced, body_type));
+            self.transaction = Some(ServerTransaction::new(from, announced, body_type));
             replies::SENDER_OK
         };
         self.send_reply(&reply);
@@ -210,6 +213,8 @@ impl Dialogue {
             (None, _) => Err(replies::MAIL_FIRST),
             (Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(replies::MID_CHUNKS),
             (Some(_), Err(refusal)) => Err(refusal),
+            (Some(transaction), Ok(recipient)) if !transaction.may_have(&recipient) => Err(replies::NO_REPORTS),
+            (Some(transaction), Ok(Recipient::ReturnPath(_))) if transaction.announced > MAX_REPORT => Err(replies::TOO_BIG),
             (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(replies::RECIPIENT_OK),
             (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(replies::TOO_MANY_RECIPIENTS),
             (Some(_), Ok(recipient)) => Ok(recipient),
@@ -235,6 +240,8 @@ impl Dialogue {
                     self.postmaster()
                 } else if local.eq_ignore_ascii_case(NODE_SENDER) && at.eq_ignore_ascii_case(node) {
                     Ok(Recipient::NodeSender)
+                } else if at.eq_ignore_ascii_case(node) && ReturnPaths::has_form(local) {
+                    Ok(Recipient::ReturnPath(local.to_string()))
                 } else if at.eq_ignore_ascii_case(domain) {
                     local.parse().map(Recipient::Mailbox).map_err(|_| replies::NO_SUCH_MAILBOX)
                 } else {
@@ -257,7 +264,7 @@ impl Dialogue {
             Some(ServerTransaction { body_type: BodyType::Binary, .. }) => replies::BINARY_NEEDS_BDAT,
             Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => replies::MID_CHUNKS,
             Some(transaction) => {
-                let body = Body::new(transaction.announced, self.policy.limits.message);
+                let body = Body::new(transaction.announced, transaction.limit(self.policy.limits.message));
                 let receiving = Receiving::new(Framing::Dots(DotReader::new()), BodySink::Keep(body), now);
                 return self.ask_for_memory(receiving);
             }
@@ -273,7 +280,7 @@ impl Dialogue {
                 Chunks::Refused(refusal) => BodySink::Discard { refusal, discarded: 0 },
                 Chunks::Some(body) => BodySink::Keep(body),
                 Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: replies::NO_RECIPIENTS, discarded: 0 },
-                Chunks::None => BodySink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
+                Chunks::None => BodySink::Keep(Body::new(transaction.announced, transaction.limit(self.policy.limits.message))),
             },
         };
         self.state = DialogueState::Receiving(Receiving::new(Framing::Chunk { left: size, last }, sink, now));

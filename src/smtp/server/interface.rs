@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 #[cfg(doc)]
 use super::Dialogue;
 use super::{Access, Limits};
-use crate::message::{MailboxId, Origin, TlsVersion};
+use crate::message::{MailAddress, MailboxId, Origin, TlsVersion};
 use crate::smtp::Reply;
 use crate::smtp::sasl::{LoginAttempt, NONCE_LEN, PeerName};
 
@@ -34,6 +34,8 @@ pub struct Policy {
     pub offers_tls: bool,
     /// Whether BINARYMIME is offered.
     pub offers_binary: bool,
+    /// Whether the server tells clients under TLS that it stores messages itself and is no relay: `XVOICEMAIL 1 FINAL` and its name.
+    pub is_final: bool,
     /// The resource limits.
     pub limits: Limits,
     /// The rules for who may deliver.
@@ -50,6 +52,7 @@ impl Policy {
             has_postmaster: false,
             offers_tls: false,
             offers_binary: false,
+            is_final: false,
             limits: Limits::default(),
             access: Access::this_machine(),
         }
@@ -113,6 +116,9 @@ pub enum Recipient {
     Postmaster,
     /// The address that this node sends from, `voicemail` at its host name. Delivery reports are sent to it, and it has no mailbox.
     NodeSender,
+    /// An address of the form of a [return path](crate::smtp::ReturnPaths), to which a report about a message comes. Given is the local part,
+    /// which is not verified yet.
+    ReturnPath(String),
 }
 
 /// A message that has arrived whole.
@@ -123,10 +129,14 @@ pub struct Delivery {
     pub spilled: usize,
     /// The Internet message, with the trace of this server before it; or the rest of it, after the spilled bytes.
     pub mail: Bytes,
-    /// The recipients' mailboxes, none twice; at least one if the postmaster is no recipient.
+    /// The address that reports about the message go to; `None` for the null reverse-path, and for one that needs quotes or is an address literal.
+    pub sender: Option<MailAddress>,
+    /// The recipients' mailboxes, none twice; at least one if the postmaster is no recipient, and it is no report.
     pub mailboxes: Vec<MailboxId>,
     /// Whether the postmaster is a recipient.
     pub postmaster: bool,
+    /// The local part of the return path that a report came to. It is then the only recipient, and the sender is the null reverse-path.
+    pub report_to: Option<String>,
     /// The origin of the message.
     pub origin: Origin,
 }

@@ -284,8 +284,17 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let (mailboxes, postmaster) = (mem::take(&mut transaction.mailboxes), transaction.postmaster);
+                let (report_to, sender) = (transaction.report_to.take(), transaction.sender.take());
                 let (spilled, origin) = (body.spilled(), self.peer.origin.clone());
-                self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, postmaster, origin }));
+                self.action = Some(Action::Store(Delivery {
+                    spilled,
+                    mail: body.freeze(),
+                    sender,
+                    mailboxes,
+                    postmaster,
+                    report_to,
+                    origin,
+                }));
                 self.stores.begin(self.commands);
                 self.end_transaction();
             }

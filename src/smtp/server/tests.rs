@@ -83,6 +83,7 @@ impl TestPeer {
                     let lookup = match &recipient {
                         Recipient::Postmaster => Lookup::Found,
                         Recipient::NodeSender => Lookup::NotTaken(replies::NO_REPORTS),
+                        Recipient::ReturnPath(_) => Lookup::Found,
                         Recipient::Mailbox(mailbox) => match mailbox.as_str() {
                             "201" | "202" | "+4930" => Lookup::Found,
                             "666" => Lookup::Failed,
@@ -190,6 +191,7 @@ pub(super) fn policy(limits: Limits) -> Policy {
         has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
+        is_final: true,
         limits,
         access: Access::anyone_anywhere(),
     }

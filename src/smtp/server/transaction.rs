@@ -2,9 +2,10 @@
 
 use super::Recipient;
 use super::body::Body;
-use crate::message::MailboxId;
+use crate::message::{MailAddress, MailboxId};
 use crate::smtp::Reply;
 use crate::smtp::command::BodyType;
+use crate::smtp::path::Path;
 
 /// A mail transaction, from MAIL to the end of the message.
 #[derive(Debug)]
@@ -15,20 +16,40 @@ pub(super) struct ServerTransaction {
     pub(super) mailboxes: Vec<MailboxId>,
     /// Whether the postmaster is a recipient.
     pub(super) postmaster: bool,
+    /// The return path that a report goes to; it is the only recipient then.
+    pub(super) report_to: Option<String>,
+    has_null_sender: bool,
+    /// The sender, if it is an address that needs no quotes.
+    pub(super) sender: Option<MailAddress>,
     /// The chunks that have arrived with BDAT.
     pub(super) chunks: Chunks,
 }
 
 impl ServerTransaction {
     /// A transaction without recipients.
-    pub(super) fn new(announced: usize, body_type: BodyType) -> Self {
-        Self { announced, body_type, mailboxes: Vec::new(), postmaster: false, chunks: Chunks::None }
+    pub(super) fn new(from: &Path<'_>, announced: usize, body_type: BodyType) -> Self {
+        let (mailboxes, has_null_sender) = (Vec::new(), *from == Path::Null);
+        let sender = match from {
+            Path::Mailbox { local, domain } => format!("{local}@{domain}").parse().ok(),
+            Path::Null | Path::Local(_) | Path::Literal | Path::Routed => None,
+        };
+        Self {
+            announced,
+            body_type,
+            mailboxes,
+            postmaster: false,
+            report_to: None,
+            has_null_sender,
+            sender,
+            chunks: Chunks::None,
+        }
     }
 
     pub(super) fn add(&mut self, recipient: Recipient) {
         match recipient {
             Recipient::Mailbox(mailbox) => self.mailboxes.push(mailbox),
             Recipient::Postmaster => self.postmaster = true,
+            Recipient::ReturnPath(local) => self.report_to = Some(local),
             Recipient::NodeSender => {}
         }
     }
@@ -37,15 +58,32 @@ impl ServerTransaction {
         match recipient {
             Recipient::Mailbox(mailbox) => self.mailboxes.contains(mailbox),
             Recipient::Postmaster => self.postmaster,
+            Recipient::ReturnPath(local) => self.report_to.as_ref() == Some(local),
             Recipient::NodeSender => false,
         }
     }
 
     /// Returns the number of recipients.
     pub(super) fn len(&self) -> usize {
-        self.mailboxes.len() + usize::from(self.postmaster)
+        self.mailboxes.len() + usize::from(self.postmaster) + usize::from(self.report_to.is_some())
+    }
+
+    /// Whether the recipient may be added: a report has the null sender and one recipient, which is a return path.
+    pub(super) fn may_have(&self, recipient: &Recipient) -> bool {
+        match recipient {
+            Recipient::ReturnPath(_) => self.has_null_sender && (self.len() == 0 || self.has(recipient)),
+            Recipient::Mailbox(_) | Recipient::Postmaster | Recipient::NodeSender => self.report_to.is_none(),
+        }
+    }
+
+    /// Returns how long the message may be, where others may have `limit` bytes.
+    pub(super) fn limit(&self, limit: usize) -> usize {
+        if self.report_to.is_some() { limit.min(MAX_REPORT) } else { limit }
     }
 }
+
+/// The longest report, in bytes.
+pub(super) const MAX_REPORT: usize = 1024 * 1024;
 
 /// The chunks of a message that have arrived with BDAT.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ impl Parts {
             let large = LargePart::File { file: Arc::clone(file), at: 0 };
             return Self { size: file.size(), before: Vec::new().into_iter(), large, after: None };
         }
-        let addresses = Addresses { node: &context.host, domain: &context.domain, recipients: slice::from_ref(mailbox) };
+        let addresses = Addresses::new(&context.host, &context.domain, slice::from_ref(mailbox));
         if message.audio().in_memory().is_some() {
             let Encoded { head, audio, tail } = wire::encode(message, &addresses, TransferEncoding::Base64);
             return Self::whole(vec![head, audio, tail]);

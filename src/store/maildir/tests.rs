@@ -698,7 +698,7 @@ async fn a_message_is_a_private_mail_dated_at_its_recording() {
     deposit(&store, &own).await.unwrap();
     let mail = crate::wire::encode(
         &arrived,
-        &crate::wire::Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2041")] },
+        &crate::wire::Addresses::new("far.example", "example.com", &[mailbox("2041")]),
         crate::wire::TransferEncoding::Base64,
     );
     let mail = bytes::Bytes::from([b"Received: from far.example\r\n".to_vec(), mail.to_bytes().to_vec()].concat());

@@ -1,0 +1,131 @@
+//! Receipts for messages that came through a relay.
+
+use super::*;
+use crate::forward::{ForwardError, MailOut, Outcome, Sender};
+use crate::message::{ContentDigest, MailAddress};
+use crate::smtp::{CustodyKey, CustodySecret};
+use crate::wire::{self, DecodeLimits};
+
+const SECRET: [u8; 32] = [7; 32];
+
+fn key() -> CustodyKey {
+    CustodyKey::new("edge.example", &CustodySecret::new(&SECRET).key_bytes("edge.example"))
+}
+
+/// Keeps the mails that it is given, unless it is away.
+#[derive(Debug, Default)]
+struct Out(Lock<Vec<(Sender, String, Bytes)>>, bool);
+
+#[async_trait]
+impl MailOut for Out {
+    async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        if self.1 {
+            return Ok(Outcome::Deferred(Reply::new(451, "4.3.0 away")));
+        }
+        self.0.lock().push((sender, to.to_string(), mail.clone()));
+        Ok(Outcome::Accepted)
+    }
+}
+
+/// A message of the node `edge.example`, with this request for a receipt.
+fn mail_with(message: &Message, request: &str) -> Bytes {
+    let recipients = [mailbox("201")];
+    let addresses = Addresses { custody: Some(request), ..Addresses::new("edge.example", "vm.example", &recipients) };
+    encode(message, &addresses, TransferEncoding::Base64).to_bytes()
+}
+
+async fn send(intake: &Intake, sender: &str, recipients: &[&str], mail: &[u8]) -> String {
+    let mut client = Client::connect(intake).await;
+    client.send(format!("EHLO relay.example\r\nMAIL FROM:<{sender}>\r\n")).await;
+    client.replies(2).await;
+    for recipient in recipients {
+        client.send(format!("RCPT TO:<{recipient}@vm.example>\r\n")).await;
+        client.last_reply(1).await;
+    }
+    client.send([format!("BDAT {} LAST\r\n", mail.len()).as_bytes(), mail].concat()).await;
+    client.last_reply(1).await
+}
+
+fn intake_with(store: &Arc<FailingStore>, out: &Arc<Out>) -> Intake {
+    builder(store).receipts(CustodySecret::new(&SECRET), Arc::clone(out)).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_message_gets_a_receipt_that_proves_it() {
+    let (store, out) = (FailingStore::new([]), Arc::new(Out::default()));
+    let intake = intake_with(&store, &out);
+    let message = message(&b"hello"[..]);
+    let mail = mail_with(&message, &key().request(message.id(), message.audio().digest()));
+    for arrival in 1..=2 {
+        assert!(send(&intake, "vm+x@edge.example", &["201", "202"], &mail).await.starts_with("250"));
+        let sent = out.0.lock().clone();
+        assert_eq!(sent.len(), arrival, "a duplicate gets its receipt again");
+        let (sender, to, report) = &sent[arrival - 1];
+        assert_eq!((sender, &**to), (&Sender::Null, "vm+x@edge.example"));
+        let status = wire::read_delivery_status(report, DecodeLimits::default()).unwrap();
+        for (recipient, number) in status.recipients.iter().zip(["201", "202"]) {
+            let (proof, digest) = (recipient.custody.as_deref().unwrap(), ContentDigest::of(b"hello"));
+            assert_eq!((recipient.digest, recipient.addresses.last().unwrap()), (Some(digest), &format!("{number}@vm.example")));
+            assert!(key().proves(proof, message.id(), &mailbox(number), digest));
+        }
+    }
+    assert_eq!(store.new_messages().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_else_gets_a_receipt() {
+    let (store, out) = (FailingStore::new([]), Arc::new(Out::default()));
+    let intake = intake_with(&store, &out);
+    let message = message(&b"hello"[..]);
+    let (id, digest) = (message.id(), message.audio().digest());
+    let right = key().request(id, digest);
+    let forged = CustodyKey::new("edge.example", &[9; 32]).request(id, digest);
+    for (sender, request) in [
+        ("vm+x@edge.example", forged),
+        ("vm+x@edge.example", key().request(MessageId::random(), digest)),
+        ("vm+x@edge.example", "1;edge.example;".to_owned()),
+        ("victim@elsewhere.example", right.clone()),
+        ("", right.clone()),
+    ] {
+        assert!(send(&intake, sender, &["201"], &mail_with(&message, &request)).await.starts_with("250"), "{sender} {request}");
+    }
+    let plain = mail(&message, TransferEncoding::Base64);
+    assert!(send(&intake, "vm+x@edge.example", &["201"], &plain).await.starts_with("250"));
+    assert_eq!(out.0.lock().len(), 0);
+    assert!(
+        send(&intake, "SRS0=ab=cd=edge.example=vm+x@relay.example", &["201"], &mail_with(&message, &right))
+            .await
+            .starts_with("250")
+    );
+    assert_eq!(out.0.lock().len(), 1, "a relay that rewrites the sender gets it back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_receipt_cannot_be_kept_comes_again() {
+    let (store, away) = (FailingStore::new([]), Arc::new(Out(Lock::default(), true)));
+    let message = message(&b"hello"[..]);
+    let mail = mail_with(&message, &key().request(message.id(), message.audio().digest()));
+    assert!(send(&intake_with(&store, &away), "vm+x@edge.example", &["201"], &mail).await.starts_with("451 4.3.0"));
+    let back = Arc::new(Out::default());
+    assert!(send(&intake_with(&store, &back), "vm+x@edge.example", &["201"], &mail).await.starts_with("250"));
+    assert_eq!((back.0.lock().len(), store.new_messages().await), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_mailboxes_that_have_the_message_are_in_the_receipt() {
+    let full: Failure = || StoreError::MailboxFull("202".parse().unwrap());
+    let unknown: Failure = || StoreError::NoSuchMailbox("202".parse().unwrap());
+    for (failure, code, receipts) in [(full, "452", 0), (unknown, "550", 1)] {
+        let (store, out) = (FailingStore::new([("202", failure)]), Arc::new(Out::default()));
+        let message = message(&b"hello"[..]);
+        let mail = mail_with(&message, &key().request(message.id(), message.audio().digest()));
+        let reply = send(&intake_with(&store, &out), "vm+x@edge.example", &["201", "202"], &mail).await;
+        assert!(reply.starts_with(code), "{reply}");
+        let sent = out.0.lock();
+        assert_eq!(sent.len(), receipts, "after {code}");
+        for (.., report) in &*sent {
+            let status = wire::read_delivery_status(report, DecodeLimits::default()).unwrap();
+            assert_eq!(status.recipients.len(), 1);
+        }
+    }
+}

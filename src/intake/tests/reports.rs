@@ -1,0 +1,121 @@
+//! Reports that come to the return paths of this node.
+
+use super::*;
+use crate::smtp::{ReturnPaths, SignedReturnPath};
+
+const KEY: [u8; 32] = [7; 32];
+const REPORT: &[u8] = b"From: <mailer-daemon@mail.example>\r\nSubject: Undelivered\r\n\r\ncaf\xe9\r\n";
+
+fn paths() -> ReturnPaths {
+    ReturnPaths::new("vm1.example", &KEY)
+}
+
+fn address(paths: &ReturnPaths, id: MessageId) -> String {
+    format!("{}@{}", paths.sign(id, "2025-03-30T00:00:00Z".parse().unwrap()), paths.node())
+}
+
+/// Sends a report from `sender` to each of `recipients`; returns the replies after EHLO, without their texts.
+async fn send(intake: &Intake, mail_from: &str, recipients: &[&str], report: &[u8]) -> Vec<String> {
+    let mut client = Client::connect(intake).await;
+    client.send(format!("EHLO mail.example\r\nMAIL {mail_from}\r\n")).await;
+    client.replies(2).await;
+    let mut replies = Vec::new();
+    for recipient in recipients {
+        client.send(format!("RCPT TO:<{recipient}>\r\n")).await;
+        replies.push(client.last_reply(1).await);
+    }
+    if replies.iter().any(|reply| reply.starts_with("250")) {
+        client.send([format!("BDAT {} LAST\r\n", report.len()).as_bytes(), report].concat()).await;
+        replies.push(client.last_reply(1).await);
+    }
+    replies.iter().map(|reply| reply.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// Keeps what it is given, or refuses it.
+#[derive(Debug, Default)]
+struct Reports(Lock<Vec<(MessageId, Bytes)>>, Option<Reply>);
+
+#[async_trait]
+impl super::super::report_handler::ReportHandler for Reports {
+    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<(), Reply> {
+        self.0.lock().push((about.id, mail));
+        self.1.clone().map_or(Ok(()), Err)
+    }
+}
+
+fn intake(
+    builder: IntakeBuilder,
+    reports: &Arc<Reports>,
+) -> (Intake, tokio::sync::broadcast::Receiver<crate::event::Occurrence>) {
+    let events = Events::new();
+    let event = events.subscribe();
+    let builder = builder.return_paths(paths()).report_handler(Arc::clone(reports) as _).events(events);
+    (builder.build(), event)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_to_a_signed_return_path_is_received() {
+    let reports = Arc::new(Reports::default());
+    let (intake, mut event) = intake(builder(&FailingStore::new([])), &reports);
+    let id = MessageId::random();
+    let to = address(&paths(), id).to_ascii_uppercase();
+    assert_eq!(send(&intake, "FROM:<>", &[&to], REPORT).await, ["250 2.1.5", "250 2.0.0"]);
+    let Event::ReportReceived { id: reported } = event.recv().await.unwrap().event else { panic!("it is reported") };
+    let [(about, mail)] = &reports.0.lock()[..] else { panic!("one report") };
+    assert_eq!((*about, reported), (id, id));
+    assert!(mail.ends_with(REPORT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_other_mail_to_the_node_itself_is_refused_at_rcpt() {
+    let reports = Arc::new(Reports::default());
+    let (intake, mut event) = intake(builder(&FailingStore::new([])), &reports);
+    let id = MessageId::random();
+    let signed = address(&paths(), id);
+    let old = format!("{}@vm1.example", paths().sign(id, "2025-02-01T00:00:00Z".parse().unwrap()));
+    let forged = address(&ReturnPaths::new("vm1.example", &[8; 32]), id);
+    for to in ["voicemail@vm1.example", "vm+x@vm1.example", &old, &forged] {
+        assert_eq!(send(&intake, "FROM:<>", &[to], REPORT).await, ["550 5.7.1"], "{to}");
+    }
+    assert!(matches!(event.recv().await.unwrap().event, Event::ReportRefused { .. }));
+    assert_eq!(send(&intake, "FROM:<a@b.example>", &[&signed], REPORT).await, ["550 5.7.1"], "not from the null sender");
+    let other = address(&paths(), MessageId::random());
+    for second in [&*other, "201@vm.example", "postmaster"] {
+        let replies = send(&intake, "FROM:<>", &[&signed, second], REPORT).await;
+        assert!(replies[1].starts_with("550 5."), "one recipient: {replies:?}");
+        let replies = send(&intake, "FROM:<>", &["201@vm.example", &signed], REPORT).await;
+        assert_eq!(replies[1], "550 5.7.1", "alone: {replies:?}");
+    }
+    assert_eq!(send(&intake, "FROM:<> SIZE=1048577", &[&signed], REPORT).await, ["552 5.3.4"]);
+    assert!(reports.0.lock().iter().all(|(about, _)| *about == id));
+    let without = builder(&FailingStore::new([])).build();
+    assert_eq!(send(&without, "FROM:<>", &[&signed], REPORT).await, ["550 5.7.1"], "a node that signs nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_too_long_or_refused_is_not_received() {
+    let reports = Arc::new(Reports(Lock::default(), Some(Reply::new(451, "4.3.0 not now"))));
+    let (intake, _event) = intake(builder(&FailingStore::new([])), &reports);
+    let to = address(&paths(), MessageId::random());
+    let long = vec![b'x'; 1024 * 1024 + 1];
+    assert_eq!(send(&intake, "FROM:<>", &[&to], &long).await, ["250 2.1.5", "552 5.3.4"]);
+    assert_eq!(reports.0.lock().len(), 0);
+    assert_eq!(send(&intake, "FROM:<>", &[&to], REPORT).await, ["250 2.1.5", "451 4.3.0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_forged_reports_change_nothing() {
+    let reports = Arc::new(Reports::default());
+    let (intake, _event) = intake(builder(&FailingStore::new([])), &reports);
+    let forger = ReturnPaths::new("vm1.example", &[8; 32]);
+    for _ in 0..1000 {
+        let mut client = Client::connect(&intake).await;
+        let rcpts: String = (0..10).map(|_| format!("RCPT TO:<{}>\r\n", address(&forger, MessageId::random()))).collect();
+        client.send(format!("EHLO mail.example\r\nMAIL FROM:<>\r\n{rcpts}QUIT\r\n")).await;
+        client.replies(2).await;
+        for _ in 0..10 {
+            assert!(client.last_reply(1).await.starts_with("550 5.7.1"));
+        }
+    }
+    assert_eq!(reports.0.lock().len(), 0);
+}

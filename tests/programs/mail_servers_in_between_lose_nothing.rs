@@ -1,0 +1,160 @@
+//! Postfix and Exim between a distributed node and the central node: what they accept is kept until the central node proves that it has it, and what is
+//! refused behind them is parked with the reason. Each test prints SKIPPED for a program that is missing.
+
+#![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use voicemail::clock::SystemClock;
+use voicemail::event::{Event, Occurrence};
+use voicemail::forward::smtp::{Security, SmtpForwarderBuilder};
+use voicemail::forward::{Custody, SmtpForwarder};
+use voicemail::intake::{Access, Limits, ListenMode, ListenerPolicy};
+use voicemail::message::{MailboxId, MessageId};
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+use voicemail::retry::{Backoff, RetryPolicy};
+use voicemail::smtp::{CustodyKey, CustodySecret, ReturnPaths};
+use voicemail::store::MemoryStore;
+
+use crate::mail_servers::{Kind, MailServer};
+use crate::programs::unused_address;
+use crate::support::{CENTRAL, HIMALAYA, Running, event, mailbox, node, run, site, wav};
+
+const DOMAIN: &str = "voicemail.example";
+/// How long a mail server tries.
+const LIFETIME: Duration = Duration::from_secs(8);
+
+/// A distributed node, a mail server, and the address of a central node.
+struct RelayedNode {
+    folder: TempDir,
+    server: MailServer,
+    server_at: String,
+    central_at: String,
+    edge: Node,
+    events: broadcast::Receiver<Occurrence>,
+    _running: Running,
+}
+
+fn secret() -> CustodySecret {
+    CustodySecret::new(&[1; 32])
+}
+
+fn anyone() -> ListenerPolicy {
+    ListenerPolicy::new(ListenMode::StartTls, Access::anyone_anywhere())
+}
+
+fn forwarder(to: &str, from: &str) -> SmtpForwarderBuilder {
+    SmtpForwarder::builder(to, DOMAIN).node(from).security(Security::PlainText)
+}
+
+impl RelayedNode {
+    async fn new(kind: Kind) -> Option<Self> {
+        let [server_at, central_at, edge_at] = [unused_address(), unused_address(), unused_address()];
+        let server = MailServer::new(kind, &server_at, (DOMAIN, &central_at), (HIMALAYA, &edge_at), LIFETIME)?;
+        let folder = TempDir::new().unwrap();
+        let key = CustodyKey::new(HIMALAYA, &secret().key_bytes(HIMALAYA));
+        let paths = ReturnPaths::new(HIMALAYA, &[2; 32]);
+        let out = forwarder(&server_at, HIMALAYA).return_paths(paths.clone(), SystemClock).custody(Custody::Auto, key.clone());
+        let listener = TcpListener::bind(&edge_at).await.unwrap();
+        let policy =
+            RetryPolicy::default().relayed_unconfirmed(Duration::from_secs(4)).relayed_offered_again(Duration::from_secs(12));
+        let edge =
+            node(HIMALAYA, folder.path()).forwarder(out.build().unwrap()).return_paths(paths).custody_key(key).retry(policy);
+        let edge = edge.listen(listener, anyone()).open().await.unwrap();
+        let (events, running) = (edge.events(), run(&edge));
+        Some(Self { folder, server, server_at, central_at, edge, events, _running: running })
+    }
+
+    /// Runs a central node with mailboxes 2001 and 2002, which hold one message each.
+    async fn central(&self, limits: Limits) -> (Node, Running) {
+        let second = Backoff::new(Duration::from_millis(200), Duration::from_secs(1)).unwrap();
+        let store = MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1);
+        let listener = TcpListener::bind(&self.central_at).await.unwrap();
+        let central = node(CENTRAL, &self.folder.path().join("central")).store(store).limits(limits);
+        let central = central.mail_out(forwarder(&self.server_at, CENTRAL).build().unwrap()).custody_secret(secret());
+        let central =
+            central.retry(RetryPolicy::default().mail_deferred(second)).listen(listener, anyone()).open().await.unwrap();
+        let running = run(&central);
+        (central, running)
+    }
+
+    async fn deposit(&self, number: &str) -> MessageId {
+        let facts = CallFacts::to(mailbox(number));
+        self.edge.deposit_wav(&site("kathmandu"), facts, wav(1_000, 5).into()).await.unwrap().id
+    }
+
+    /// Waits until the message was relayed, and then for its end: `confirmed`, or the reason why it was parked.
+    async fn end_of(&mut self, id: MessageId) -> String {
+        let found = event(&mut self.events, |event| match event {
+            Event::Confirmed { id: of, .. } if of == id => Some("confirmed".to_owned()),
+            Event::Parked { id: of, reason, .. } if of == id => Some(reason),
+            Event::Forwarded { id: of, .. } if of == id => panic!("a mail server is no final node"),
+            _ => None,
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(60), found).await;
+        ended.unwrap_or_else(|_| panic!("{id} ends within 60 s; {:?}\n{}", self.edge.spool().state(), self.server.log()))
+    }
+
+    async fn new_messages(central: &Node, number: &str) -> u32 {
+        central.store().unwrap().summary(&number.parse::<MailboxId>().unwrap()).await.unwrap().new
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_behind_a_mail_server_releases_the_message() {
+    for kind in Kind::ALL {
+        let Some(mut relayed) = RelayedNode::new(kind).await else { continue };
+        let (central, _running) = relayed.central(Limits::default()).await;
+        let id = relayed.deposit("2001").await;
+        assert_eq!(relayed.end_of(id).await, "confirmed", "{kind:?}");
+        assert_eq!(RelayedNode::new_messages(&central, "2001").await, 1, "{kind:?}");
+        assert_eq!(relayed.edge.spool().relayed().await.unwrap(), [], "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_behind_a_mail_server_parks_with_its_reason() {
+    for kind in Kind::ALL {
+        let Some(mut relayed) = RelayedNode::new(kind).await else { continue };
+        let mut limits = Limits::default();
+        limits.message = 30_000;
+        let (_central, _running) = relayed.central(limits).await;
+        let wav_of = |millis| wav(millis, 7);
+        let facts = || CallFacts::to(mailbox("2001"));
+        let big = relayed.edge.deposit_wav(&site("kathmandu"), facts(), wav_of(3_000).into()).await.unwrap().id;
+        let reason = relayed.end_of(big).await;
+        assert!(reason.contains("exceeds") || reason.contains("too big"), "{kind:?}: {reason}");
+        // The directory of the central node knows it, and its store does not.
+        let unknown = relayed.deposit("2003").await;
+        let reason = relayed.end_of(unknown).await;
+        assert!(reason.contains("550 5.1.1"), "{kind:?}: {reason}");
+        let first = relayed.deposit("2002").await;
+        assert_eq!(relayed.end_of(first).await, "confirmed", "{kind:?}");
+        let full = relayed.deposit("2002").await;
+        let reason = relayed.end_of(full).await;
+        assert!(reason.contains("452 4.2.2"), "full for longer than the queue lives, {kind:?}: {reason}");
+        assert_eq!(relayed.edge.spool().parked().await.unwrap().len(), 3, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_loses_its_queue_costs_one_more_sending() {
+    for kind in Kind::ALL {
+        let Some(mut relayed) = RelayedNode::new(kind).await else { continue };
+        let id = relayed.deposit("2001").await;
+        event(&mut relayed.events, |event| matches!(event, Event::Relayed { .. }).then_some(())).await;
+        relayed.server.lose_its_queue();
+        let (central, _running) = relayed.central(Limits::default()).await;
+        let mut steps = relayed.edge.events();
+        assert_eq!(relayed.end_of(id).await, "confirmed", "{kind:?}");
+        let mut again = 0;
+        while let Ok(occurrence) = steps.try_recv() {
+            again += usize::from(matches!(occurrence.event, Event::OfferedAgain { .. }));
+        }
+        assert_eq!((again, RelayedNode::new_messages(&central, "2001").await), (1, 1), "{kind:?}");
+    }
+}

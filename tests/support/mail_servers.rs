@@ -1,0 +1,189 @@
+//! Real mail servers between two nodes, each with a configuration of its own in a temporary folder. They need root.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A mail server that relays between two nodes.
+pub struct MailServer {
+    kind: Kind,
+    program: PathBuf,
+    folder: TempDir,
+    address: String,
+    running: Option<Child>,
+}
+
+/// Which program it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Postfix,
+    Exim,
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Postfix, Self::Exim];
+
+    /// Returns the program that is installed or that a variable names, if it can run here.
+    fn program(self) -> Option<PathBuf> {
+        let (variable, names, arguments) = match self {
+            Self::Postfix => ("VOICEMAIL_POSTFIX", &["postfix", "/usr/sbin/postfix"][..], &[][..]),
+            Self::Exim => ("VOICEMAIL_EXIM", &["exim4", "/usr/sbin/exim4"][..], &["-C", "/dev/null", "-bV"][..]),
+        };
+        let named = std::env::var(variable).ok();
+        let found = named.iter().map(String::as_str).chain(names.iter().copied()).find(|name| {
+            let runs = Command::new(name).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            runs.is_ok_and(|status| arguments.is_empty() || status.success())
+        });
+        let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+        if !root || found.is_none() {
+            eprintln!("SKIPPED: {self:?} is not installed, or cannot be run by this user; {variable} may name it");
+        }
+        found.filter(|_| root).map(PathBuf::from)
+    }
+}
+
+impl MailServer {
+    /// A server at `address` that sends mail for `central` and for `edge`, each a domain and an address of this machine, and gives up after `lifetime`.
+    /// Returns `None` if the program is missing.
+    pub fn new(kind: Kind, address: &str, central: (&str, &str), edge: (&str, &str), lifetime: Duration) -> Option<Self> {
+        let program = kind.program()?;
+        let folder = TempDir::new().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut server = Self { kind, program, folder, address: address.to_owned(), running: None };
+        match kind {
+            Kind::Postfix => server.configure_postfix(&[central, edge], lifetime),
+            Kind::Exim => server.configure_exim(&[central, edge], lifetime),
+        }
+        server.start();
+        Some(server)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn configure_postfix(&self, routes: &[(&str, &str)], lifetime: Duration) {
+        let folder = self.folder.path().display();
+        for name in ["conf", "data", "queue"] {
+            fs::create_dir(self.path(name)).unwrap();
+        }
+        assert!(Command::new("chown").arg("postfix").arg(self.path("data")).status().unwrap().success());
+        let domains: Vec<&str> = routes.iter().map(|(domain, _)| *domain).collect();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {folder}/queue\ndata_directory = {folder}/data\nmail_owner = postfix\n\
+             setgid_group = postdrop\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = relay.example\nmydestination =\n\
+             alias_maps =\nrelay_domains = {}\nmynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+             transport_maps = texthash:{folder}/conf/transport\ndisable_dns_lookups = yes\nsmtp_tls_security_level = none\n\
+             minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\nmaximal_queue_lifetime = {secs}s\n\
+             bounce_queue_lifetime = {secs}s\nsmtp_destination_concurrency_failed_cohort_limit = 0\n\
+             maillog_file = {folder}/log\nmaillog_file_prefixes = /\n",
+            domains.join(", "),
+            secs = lifetime.as_secs(),
+        );
+        fs::write(self.path("conf/main.cf"), main).unwrap();
+        let routes = routes.iter().map(|(domain, at)| format!("{domain} smtp:[{}]:{}\n", host(at), port(at)));
+        fs::write(self.path("conf/transport"), routes.collect::<String>()).unwrap();
+        let services = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
+             bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nproxymap unix - - n - - proxymap\n\
+             smtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n\
+             anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n";
+        fs::write(self.path("conf/master.cf"), format!("{} inet n - n - - smtpd\n{services}", self.address)).unwrap();
+    }
+
+    fn configure_exim(&self, routes: &[(&str, &str)], lifetime: Duration) {
+        let folder = self.folder.path().display();
+        for name in ["spool", "log"] {
+            fs::create_dir(self.path(name)).unwrap();
+            assert!(Command::new("chown").arg("Debian-exim").arg(self.path(name)).status().unwrap().success());
+        }
+        let (mut routers, mut transports) = (String::new(), String::new());
+        for (number, (domain, at)) in routes.iter().enumerate() {
+            routers += &format!(
+                "r{number}:\n  driver = manualroute\n  domains = {domain}\n  transport = t{number}\n  route_list = * {}\n  self = send\n",
+                host(at)
+            );
+            transports += &format!(
+                "t{number}:\n  driver = smtp\n  port = {}\n  allow_localhost = true\n  hosts_avoid_tls = *\n  hosts_try_fastopen =\n",
+                port(at)
+            );
+        }
+        let conf = format!(
+            "exim_path = {}\nprimary_hostname = exim.example\nspool_directory = {folder}/spool\nlog_file_path = {folder}/log/%slog\n\
+             local_interfaces = <; {}.{}\nacl_smtp_rcpt = accept_all\ndsn_advertise_hosts = *\ntls_advertise_hosts =\nsmtp_accept_max = 0\n\
+             ignore_bounce_errors_after = {secs}s\nbounce_return_size_limit = 10K\n\
+             begin acl\naccept_all:\n  accept\nbegin routers\n{routers}begin transports\n{transports}begin retry\n* * F,{secs}s,1s\n",
+            self.program.display(),
+            host(&self.address),
+            port(&self.address),
+            secs = lifetime.as_secs(),
+        );
+        fs::write(self.path("exim.conf"), conf).unwrap();
+    }
+
+    fn start(&mut self) {
+        match self.kind {
+            Kind::Postfix => self.postfix("start"),
+            Kind::Exim => {
+                let mut command = Command::new(&self.program);
+                command.arg("-C").arg(self.path("exim.conf")).args(["-bdf", "-q1s"]).stdout(Stdio::null()).stderr(Stdio::null());
+                self.running = Some(command.spawn().unwrap());
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(&self.address).is_err() {
+            assert!(Instant::now() < until, "{:?} listens within 30 s: {}", self.kind, self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn stop(&mut self) {
+        match self.running.take() {
+            Some(mut child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            None => self.postfix("stop"),
+        }
+    }
+
+    /// Stops it, deletes all mail that it has accepted, and starts it again.
+    pub fn lose_its_queue(&mut self) {
+        self.stop();
+        let (folder, owner) = match self.kind {
+            Kind::Postfix => ("queue", "root"),
+            Kind::Exim => ("spool", "Debian-exim"),
+        };
+        fs::remove_dir_all(self.path(folder)).unwrap();
+        fs::create_dir(self.path(folder)).unwrap();
+        assert!(Command::new("chown").arg(owner).arg(self.path(folder)).status().unwrap().success());
+        self.start();
+    }
+
+    fn postfix(&self, command: &str) {
+        let mut postfix = Command::new(&self.program);
+        let _ = postfix.arg("-c").arg(self.path("conf")).arg(command).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+
+    /// Returns all that it has written to its log.
+    pub fn log(&self) -> String {
+        ["log", "log/mainlog"].iter().filter_map(|name| fs::read_to_string(self.path(name)).ok()).collect()
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn host(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().0
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().1
+}
