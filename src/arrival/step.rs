@@ -165,11 +165,14 @@ pub enum StepError {
     /// The same run may succeed later.
     #[error("a step failed, and is tried again")]
     Transient(#[source] Box<dyn StdError + Send + Sync>),
-    /// The same run may succeed later, but not before this wait is over: the receiver said so.
+    /// The same run may succeed later, but not before a wait is over.
     #[error("a step failed, and is tried again in {} s", .wait.as_secs())]
     Deferred {
-        /// The wait.
+        /// The wait of this run.
         wait: Duration,
+        /// The wait of all other runs with this destination, for which the receiver asked. Zero leaves it to the pipeline when the destination is tried
+        /// again.
+        destination_wait: Duration,
         /// The reason.
         #[source]
         source: Box<dyn StdError + Send + Sync>,

@@ -17,22 +17,25 @@ use crate::store::MessageStore;
 pub(super) struct Failure {
     /// For people to read.
     pub reason: String,
-    /// `None` if the same attempt fails whenever it is made; else the wait that the receiver asked for.
+    /// `None` if the same attempt fails whenever it is made; else its least wait.
     pub wait: Option<Duration>,
+    /// The least wait of the destination.
+    pub destination_wait: Duration,
 }
 
 impl Failure {
     pub(super) fn outcome(&self) -> RunOutcome {
-        self.wait.map_or(RunOutcome::FailedForGood, RunOutcome::Failed)
+        let failed = |wait| RunOutcome::Failed { wait, destination_wait: self.destination_wait };
+        self.wait.map_or(RunOutcome::FailedForGood, failed)
     }
 
     fn of(error: &StepError) -> Self {
-        let wait = match error {
-            StepError::Transient(_) => Some(Duration::ZERO),
-            StepError::Deferred { wait, .. } => Some(*wait),
-            StepError::Final(_) => None,
+        let (wait, destination_wait) = match error {
+            StepError::Transient(_) => (Some(Duration::ZERO), Duration::ZERO),
+            StepError::Deferred { wait, destination_wait, .. } => (Some(*wait), *destination_wait),
+            StepError::Final(_) => (None, Duration::ZERO),
         };
-        Self { reason: error_chain(error), wait }
+        Self { reason: error_chain(error), wait, destination_wait }
     }
 }
 
@@ -53,7 +56,8 @@ pub(super) async fn parts(
 
 /// The result of a call of an integrator's code, which may panic or never end.
 async fn guarded<T>(step: &dyn ArrivalStep, call: impl Future<Output = Result<T, StepError>>) -> Result<T, Failure> {
-    let may_pass = |reason: &str| Failure { reason: reason.to_owned(), wait: Some(Duration::ZERO) };
+    let may_pass =
+        |reason: &str| Failure { reason: reason.to_owned(), wait: Some(Duration::ZERO), destination_wait: Duration::ZERO };
     match timeout(step.time_limit(), AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(result)) => result.map_err(|error| Failure::of(&error)),
         Ok(Err(_)) => Err(may_pass("the step panicked")),

@@ -104,8 +104,11 @@ pub(super) struct JobWish {
 pub(super) enum RunOutcome {
     Done,
     NotYet(Duration),
-    /// It failed, and may succeed after this wait at the earliest.
-    Failed(Duration),
+    /// It failed, and may succeed after `wait` at the earliest; other runs with its destination, after `destination_wait`.
+    Failed {
+        wait: Duration,
+        destination_wait: Duration,
+    },
     /// It failed for good.
     FailedForGood,
 }
@@ -115,7 +118,7 @@ impl RunOutcome {
     pub(super) fn of_destination(self) -> DestinationOutcome {
         match self {
             Self::Done | Self::NotYet(_) | Self::FailedForGood => DestinationOutcome::Works,
-            Self::Failed(wait) => DestinationOutcome::Fails(wait),
+            Self::Failed { destination_wait, .. } => DestinationOutcome::Fails(destination_wait),
         }
     }
 }
@@ -197,7 +200,7 @@ impl Work {
         match outcome {
             RunOutcome::Done => self.end_part(part.arrival, part.step, now),
             RunOutcome::NotYet(wait) => self.store((part.arrival, part.step), wish(0, wait)),
-            RunOutcome::Failed(wait) => self.store((part.arrival, part.step), wish(1, wait.max(retry_in))),
+            RunOutcome::Failed { wait, .. } => self.store((part.arrival, part.step), wish(1, wait.max(retry_in))),
             RunOutcome::FailedForGood => self.store((part.arrival, part.step), wish(1, Duration::ZERO)),
         }
     }

@@ -108,7 +108,7 @@ impl WebhookQueue {
         match sent {
             Ok(()) => self.jobs.done(&job).await,
             Err(SendFailure { retry_in: Some(wait), .. }) => self.jobs.defer(&job, wait).await,
-            Err(SendFailure { retry_in: None, source }) => self.jobs.park(&job, &source.to_string()).await,
+            Err(SendFailure { retry_in: None, source, .. }) => self.jobs.park(&job, &source.to_string()).await,
         }
     }
 }

@@ -130,7 +130,7 @@ impl Webhooks {
         let SignedRequest { end_point, key, since, now, .. } = *request;
         self.refresh().await;
         let Some(end_point) = self.end_points.enabled(end_point) else {
-            return Err(SendFailure { source: "the end point is disabled or unknown".into(), retry_in: None });
+            return Err(SendFailure::of_disabled("the end point is disabled or unknown"));
         };
         let reason = match self.exchange(&end_point, request).await {
             Ok(RequestOutcome::Done) => {
@@ -140,20 +140,20 @@ impl Webhooks {
             }
             Ok(RequestOutcome::Gone) => {
                 self.disable(&end_point, "it has answered 410", now).await;
-                return Err(SendFailure { source: "the end point has answered 410, and is disabled".into(), retry_in: None });
+                return Err(SendFailure::of_disabled("the end point has answered 410, and is disabled"));
             }
             Ok(RequestOutcome::Failed { status, wait }) => (format!("it has answered {status}").into(), wait),
             Err(error) => (error.into(), Duration::ZERO),
         };
-        let (source, least): (Box<dyn StdError + Send + Sync>, Duration) = reason;
+        let (source, asked): (Box<dyn StdError + Send + Sync>, Duration) = reason;
         let age = (now - since).to_std().unwrap_or_default();
-        let retry_in = wait_at_age(age, key).map(|wait| wait.max(least));
+        let retry_in = wait_at_age(age, key).map(|wait| wait.max(asked));
         if retry_in.is_none() && !self.end_points.has_accepted_since(&end_point.id, since) {
             self.disable(&end_point, "it has accepted nothing for as long as a request is tried", now).await;
         }
         let chain = crate::error_chain(&*source);
         self.emit(Event::WebhookFailed { end_point: end_point.id.to_string(), reason: chain, retry_in });
-        Err(SendFailure { source, retry_in })
+        Err(SendFailure { source, retry_in, asked })
     }
 
     async fn exchange(&self, end_point: &EndPoint, request: &SignedRequest<'_>) -> Result<RequestOutcome, HttpError> {
@@ -227,4 +227,13 @@ pub(super) struct SendFailure {
     pub(super) source: Box<dyn StdError + Send + Sync>,
     /// When the next try is due; `None` if there is to be none.
     pub(super) retry_in: Option<Duration>,
+    /// The wait that the receiver asked for; zero if it asked for none.
+    pub(super) asked: Duration,
+}
+
+impl SendFailure {
+    /// The failure of a request to an end point that gets none.
+    fn of_disabled(reason: &str) -> Self {
+        Self { source: reason.into(), retry_in: None, asked: Duration::ZERO }
+    }
 }

@@ -60,8 +60,11 @@ impl ArrivalStep for WebhookStep {
         let request = SignedRequest { end_point: run.part, key, body: &body, since: *noticed_at, now: run.now };
         match self.webhooks.send(&request).await {
             Ok(()) => Ok(StepOutcome::Done),
-            Err(SendFailure { source, retry_in: Some(wait) }) => Err(StepError::Deferred { wait, source }),
-            Err(SendFailure { source, retry_in: None }) => Err(StepError::Final(source)),
+            // The age of one request says nothing about the next request to its host.
+            Err(SendFailure { source, retry_in: Some(wait), asked }) => {
+                Err(StepError::Deferred { wait, destination_wait: asked, source })
+            }
+            Err(SendFailure { source, retry_in: None, .. }) => Err(StepError::Final(source)),
         }
     }
 }

@@ -88,7 +88,7 @@ fn answer(
         Action::Run { part, arrived, run } => {
             let outcome = match random.below(6) {
                 0 => RunOutcome::NotYet(SECOND),
-                1 => RunOutcome::Failed(SECOND),
+                1 => RunOutcome::Failed { wait: SECOND, destination_wait: SECOND },
                 2 => RunOutcome::FailedForGood,
                 _ => RunOutcome::Done,
             };
@@ -139,7 +139,12 @@ fn memory_stays_flat_while_a_step_is_dead() {
                     work.handle_parts((arrival, step), Ok(parts), now);
                 }
                 Action::Run { part, run, .. } => {
-                    work.handle_run(&part, &run, (RunOutcome::Failed(Duration::ZERO), 5 * SECOND), (now, 0.5));
+                    work.handle_run(
+                        &part,
+                        &run,
+                        (RunOutcome::Failed { wait: Duration::ZERO, destination_wait: Duration::ZERO }, 5 * SECOND),
+                        (now, 0.5),
+                    );
                 }
                 Action::Store { arrival, step, .. } => {
                     stored += 1;
@@ -155,4 +160,37 @@ fn memory_stays_flat_while_a_step_is_dead() {
     }
     assert_eq!(stored, 100_000, "each is a job");
     assert!(most <= 20, "{most} things were in memory at once");
+}
+
+#[test]
+fn a_long_wait_of_one_run_delays_no_other_of_its_destination() {
+    let hour = 3600 * SECOND;
+    for (destination_wait, runs) in [(Duration::ZERO, true), (hour, false)] {
+        let (mut work, start) = (work(1), Instant::now());
+        let plan = |work: &mut Work, number, now| {
+            work.handle_arrival(arrived(number), now);
+            let (arrival, step) = loop {
+                match work.poll_action(now) {
+                    Some(Action::Plan { arrival, step, .. }) => break (arrival, step),
+                    Some(Action::Release { destination, most }) => work.handle_released(&destination, most, 0, now),
+                    other => panic!("no plan: {other:?}"),
+                }
+            };
+            work.handle_parts((arrival, step), Ok(vec![("".into(), "a".into())]), now);
+        };
+        plan(&mut work, 1, start);
+        let Some(Action::Run { part, run, .. }) = work.poll_action(start) else { panic!("no run") };
+        work.handle_run(&part, &run, (RunOutcome::Failed { wait: hour, destination_wait }, SECOND), (start, 0.5));
+        let Some(Action::Store { arrival, step, job, .. }) = work.poll_action(start) else { panic!("not stored") };
+        assert_eq!(job.wait, hour);
+        work.handle_stored(arrival, step, start);
+        while let Some(Action::Settle { arrival, .. }) = work.poll_action(start) {
+            work.handle_settled(arrival);
+        }
+        let later = start + 600 * SECOND;
+        work.handle_time(later);
+        plan(&mut work, 2, later);
+        let action = work.poll_action(later);
+        assert_eq!(matches!(action, Some(Action::Run { .. })), runs, "{destination_wait:?}: {action:?}");
+    }
 }

@@ -108,14 +108,16 @@ async fn a_failed_request_is_due_again_as_the_rules_say() {
     let step = WebhookStep::new(webhooks.clone());
     let (store, id) = store_with_message().await;
     let arrived = Arrived::new(mailbox(), id, start());
-    let mut waits = Vec::new();
+    let (mut waits, mut destination_waits) = (Vec::new(), Vec::new());
     for age in [0, 5, 10] {
         let run = StepRun::new(&StepName::WEBHOOK, "crm", &arrived, &store, start() + TimeDelta::seconds(age));
-        let Err(StepError::Deferred { wait, source }) = step.run(&run).await else { panic!("at {age} s") };
+        let Err(StepError::Deferred { wait, destination_wait, source }) = step.run(&run).await else { panic!("at {age} s") };
+        destination_waits.push(destination_wait.as_secs());
         assert!(!source.to_string().contains("secret"));
         waits.push(wait.as_secs());
     }
     assert!((5..=6).contains(&waits[0]) && (300..=340).contains(&waits[1]) && waits[2] == 900, "{waits:?}");
+    assert_eq!(destination_waits, [0, 0, 900], "other requests wait only where the receiver asks for it");
     // After more than three days, the request is given up, and an end point that has taken nothing since is disabled.
     let run = StepRun::new(&StepName::WEBHOOK, "crm", &arrived, &store, start() + TimeDelta::hours(90));
     assert!(matches!(step.run(&run).await, Err(StepError::Final(_))));
