@@ -89,9 +89,9 @@ impl Iterator for Frames {
 
 /// The samples of a sound.
 #[derive(Debug, Clone)]
-struct Samples {
+pub(super) struct Samples {
     /// The format of the samples in `data`, or of the decoded ones.
-    format: Format,
+    pub(super) format: Format,
     data: Data,
 }
 
@@ -107,7 +107,7 @@ enum Data {
 }
 
 impl Samples {
-    fn of(audio: &Audio) -> Result<Self, FramesError> {
+    pub(super) fn of(audio: &Audio) -> Result<Self, FramesError> {
         let bytes = audio.bytes();
         let len = bytes.len() as u64;
         let layout = Layout::of(audio.media(), bytes, len)?;
@@ -121,6 +121,19 @@ impl Samples {
             Coding::Blocks(blocks) => Data::InBlocks { sound: Box::new(LazyDecoder::new(in_sound, blocks)), samples },
         };
         Ok(Self { format: coding.format(), data })
+    }
+
+    /// Returns the bytes of the samples, if they are coded as in a WAV of [`format`](Self::format).
+    pub(super) fn as_in_a_wav(&self) -> Option<&Bytes> {
+        match &self.data {
+            Data::LowFirst(bytes) => Some(bytes),
+            Data::HighFirst(_) | Data::InBlocks { .. } => None,
+        }
+    }
+
+    /// Returns how many samples there are in each channel at `rate`.
+    pub(super) fn frames_at(&self, rate: u32) -> u64 {
+        self.frames().saturating_mul(u64::from(rate)) / u64::from(self.format.rate.max(1))
     }
 
     /// Returns how many samples there are in each channel.
@@ -152,9 +165,9 @@ impl Samples {
     }
 
     /// Appends the whole sound to `samples`, as 16-bit samples of one channel at `rate`.
-    fn append_linear(&mut self, rate: u32, samples: &mut Vec<u8>) {
+    pub(super) fn append_linear(&mut self, rate: u32, samples: &mut Vec<u8>) {
         let Some(rate) = NonZeroU32::new(rate) else { return };
-        let len = self.frames() * u64::from(rate.get()) / u64::from(self.format.rate.max(1));
+        let len = self.frames_at(rate.get());
         samples.extend((0..len).flat_map(|number| self.at(number, rate).to_le_bytes()));
     }
 
@@ -177,32 +190,6 @@ impl Samples {
         let sum: i32 = (0..channels).filter_map(one).map(i32::from).sum();
         i16::try_from(sum / i32::from(self.format.channels.max(1))).unwrap_or(0)
     }
-}
-
-/// Joins two sounds into one, with a short silence between.
-///
-/// When both are WAVs of one format, every byte of their samples stays as it is. Otherwise the result is a 16-bit linear WAV at the
-/// rate of `then`.
-///
-/// # Errors
-///
-/// A [`FramesError`] when one of them cannot be decoded.
-pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
-    let (mut first, mut then) = (Samples::of(first)?, Samples::of(then)?);
-    let as_in_a_wav = |sound: &Samples| matches!(sound.data, Data::LowFirst(_));
-    let same = first.format == then.format && as_in_a_wav(&first) && as_in_a_wav(&then);
-    let format = if same { then.format } else { Format { codec: Codec::L16, rate: then.format.rate, channels: 1 } };
-    let frames_of_silence = u64::from(format.rate) * GAP_MILLIS / 1000;
-    let gap = usize::try_from(frames_of_silence * u64::from(format.bytes_per_frame())).unwrap_or(0);
-    let mut samples = Vec::new();
-    let add = |samples: &mut Vec<u8>, sound: &mut Samples| match &sound.data {
-        Data::LowFirst(bytes) if same => samples.extend_from_slice(bytes),
-        _ => sound.append_linear(format.rate, samples),
-    };
-    add(&mut samples, &mut first);
-    samples.resize(samples.len() + gap, format.codec.silence());
-    add(&mut samples, &mut then);
-    wav_of(format, &samples)
 }
 
 /// Decodes a sound into a 16-bit linear WAV of one channel, at the rate of the sound: for programs that can play no other kind.
@@ -261,7 +248,7 @@ pub fn to_adpcm32(audio: &Audio) -> Result<Audio, FramesError> {
 }
 
 /// Returns a WAV of these samples.
-fn wav_of(format: Format, samples: &[u8]) -> Result<Audio, FramesError> {
+pub(super) fn wav_of(format: Format, samples: &[u8]) -> Result<Audio, FramesError> {
     u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
     Ok(Audio::new(AudioType::Wav, Wav::file(format, samples)))
 }
@@ -280,7 +267,6 @@ pub enum FramesError {
 
 const FRAMES_A_SECOND: u64 = 50;
 const FRAME: Duration = Duration::from_millis(20);
-const GAP_MILLIS: u64 = 400;
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -290,9 +276,10 @@ pub(super) mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::join;
     use super::*;
 
-    fn wav(format: Format, samples: &[u8]) -> Audio {
+    pub(in crate::audio) fn wav(format: Format, samples: &[u8]) -> Audio {
         let mut file = Wav::header(format, u32::try_from(samples.len()).unwrap());
         file.extend_from_slice(samples);
         Audio::new(AudioType::Wav, file)
@@ -329,19 +316,6 @@ pub(super) mod tests {
         let format = Format { channels: 2, ..Format::TELEPHONE_L16 };
         let stereo = wav(format, &linear((0..160).flat_map(|_| [1000, 3000])));
         assert_eq!(frames(&stereo, 8000).next().unwrap(), [2000; 160]);
-    }
-
-    #[test]
-    fn a_sound_joined_to_one_of_its_format_keeps_every_byte() {
-        let (first, then) = (wav(Format::TELEPHONE_PCMA, &[1; 800]), wav(Format::TELEPHONE_PCMA, &[2; 1600]));
-        let joined = join(&first, &then).unwrap();
-        let Wav { format, data } = Wav::parse(joined.bytes()).unwrap();
-        let samples = &joined.bytes()[data];
-        assert_eq!(format, Format::TELEPHONE_PCMA);
-        assert_eq!((&samples[..800], &samples[800..4000], &samples[4000..]), (&[1; 800][..], &[0xd5; 3200][..], &[2; 1600][..]));
-        let other = join(&Audio::new(AudioType::Basic, vec![0xff; 800]), &then).unwrap();
-        let wav = Wav::parse(other.bytes()).unwrap();
-        assert_eq!((wav.format, wav.duration()), (Format::TELEPHONE_L16, Duration::from_millis(700)));
     }
 
     #[test]

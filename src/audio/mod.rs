@@ -10,6 +10,7 @@ mod format;
 mod frames;
 mod g726;
 mod gsm;
+mod join;
 mod layout;
 mod lazy_decoder;
 mod length;
@@ -26,8 +27,11 @@ mod wav;
 
 pub use self::error::AudioError;
 pub use self::format::{Codec, Format};
-pub use self::frames::{Frames, FramesError, join, to_adpcm32, to_wav};
+pub use self::frames::{Frames, FramesError, to_adpcm32, to_wav};
 pub use self::g726::G726Encoder;
+pub use self::join::join;
+#[cfg(feature = "wire")]
+pub(crate) use self::join::{join_all, joined_length, length_with_gaps};
 #[cfg(feature = "wire")]
 pub(crate) use self::layout::may_be_read;
 #[cfg(feature = "wire")]
