@@ -7,10 +7,12 @@ use bytes::Bytes;
 use encodify::{base64, qp};
 
 use super::fields::Fields;
-use super::parts::{Author, SoundPart, find_sound};
+use super::foreign::PartFacts;
+use super::limits::JOINED_LIMIT;
+use super::parts::{FoundSounds, SoundPart, find_sound, find_sounds};
 use super::transfer_decoder::PartEncoding;
 use super::{DecodeError, DecodeLimits, foreign, own};
-use crate::audio::{announced_length, length_of, length_within};
+use crate::audio::{FramesError, announced_length, join_all, joined_length, length_of, length_with_gaps, length_within};
 use crate::message::{Audio, AudioType, Head, Message};
 
 /// Reads a mail as a message; the message keeps the mail as it [arrived](Message::arrived_as).
@@ -33,21 +35,30 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 /// As [`decode`]; a mail beyond a limit is refused with the error for this limit.
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
-    let own = own::read(&fields);
-    let part = find_sound(&mail[..], &fields, body, limits, author(own.as_ref()))?;
-    let audio = audio_of(mail, &part)?;
-    if own::digest(&fields).is_some_and(|digest| digest != audio.digest()) {
-        return Err(DecodeError::DigestMismatch);
+    if let Some(head) = own::read(&fields) {
+        let part = find_sound(&mail[..], &fields, body, limits)?;
+        let audio = audio_of(mail, &part)?;
+        part.check_digest(audio.digest())?;
+        return Ok(Message::new(head, audio).arrived_as(mail.clone()));
     }
-    let sound = Sound { media: part.media, beginning: audio.bytes(), len: audio.len() };
-    let head = own.map_or_else(|| foreign_head(&fields, &mail[..body], &sound), Ok)?;
+    let FoundSounds { sounds, facts } = find_sounds(&mail[..], &fields, body, limits)?;
+    let mut joiner = Joiner::of(sounds.len());
+    for part in &sounds {
+        let audio = audio_of(mail, part)?;
+        part.check_digest(audio.digest())?;
+        joiner.add(audio)?;
+    }
+    let audio = joiner.finish()?;
+    let sound = Sound { media: audio.media(), beginning: audio.bytes(), len: audio.len() };
+    let head = foreign_head(&fields, &mail[..body], &facts, &sound)?;
     Ok(Message::new(head, audio).arrived_as(mail.clone()))
 }
 
 /// Reads the head of a message, without its sound.
 ///
 /// For a mail of this crate it needs the header block only. For a foreign mail it looks for the sound in the rest of `mail`, to find out its
-/// duration; if the sound continues beyond the bytes given, the duration is taken from its header.
+/// duration; if the sound continues beyond the bytes given, the duration is taken from its header. The facts in later parts
+/// are missing: whether a forwarded message is urgent or private, and the caller of a business card.
 ///
 /// # Errors
 ///
@@ -56,7 +67,11 @@ pub fn decode_head(mail: &[u8]) -> Result<Head, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, DecodeLimits::default())?;
     match own::read(&fields) {
         Some(head) => Ok(head),
-        None => foreign::head(&fields, &mail[..body], length_of_beginning(mail, &fields, body)),
+        None => {
+            let found = find_sounds(mail, &fields, body, DecodeLimits::default()).ok();
+            let length = found.as_ref().map_or(Duration::ZERO, |found| length_of_beginning(mail, &found.sounds));
+            foreign::head(&fields, &mail[..body], &found.map(|found| found.facts).unwrap_or_default(), length)
+        }
     }
 }
 
@@ -88,25 +103,71 @@ pub(super) struct Sound<'a> {
     pub(super) len: u64,
 }
 
-/// Returns which program wrote a mail: this crate, if all fields of this crate are there.
-pub(super) const fn author(own: Option<&Head>) -> Author {
-    if own.is_some() { Author::Own } else { Author::Foreign }
+/// Joins the sounds of a foreign mail, if there are several.
+pub(super) struct Joiner {
+    count: usize,
+    sounds: Vec<Audio>,
+    /// How many bytes the sounds have together.
+    len: u64,
+}
+
+impl Joiner {
+    /// Returns a joiner for `count` sounds.
+    pub(super) fn of(count: usize) -> Self {
+        Self { count, sounds: Vec::with_capacity(count), len: 0 }
+    }
+
+    /// Adds the next sound. One of several that is empty is left out.
+    pub(super) fn add(&mut self, audio: Audio) -> Result<(), DecodeError> {
+        self.len = self.len.saturating_add(audio.len());
+        if self.count > 1 && self.len > JOINED_LIMIT {
+            return Err(DecodeError::JoinedTooLong);
+        }
+        if self.count == 1 || !audio.is_empty() {
+            self.sounds.push(audio);
+        }
+        Ok(())
+    }
+
+    /// Returns the sounds as one.
+    pub(super) fn finish(mut self) -> Result<Audio, DecodeError> {
+        match self.sounds.len() {
+            0 => Err(DecodeError::EmptyAudio),
+            1 => self.sounds.pop().ok_or(DecodeError::EmptyAudio),
+            _ => join_all(&self.sounds, JOINED_LIMIT).map_err(|error| match error {
+                FramesError::Unreadable(error) => DecodeError::UnreadableAudio(error),
+                FramesError::TooLong => DecodeError::JoinedTooLong,
+            }),
+        }
+    }
 }
 
 /// Returns the head of a foreign mail with the header block `block` and this sound, if the sound can be read.
-pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>) -> Result<Head, DecodeError> {
+pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], facts: &PartFacts, sound: &Sound<'_>) -> Result<Head, DecodeError> {
     if sound.len == 0 {
         return Err(DecodeError::EmptyAudio);
     }
     let length = length_within(sound.media, sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio)?;
-    foreign::head(fields, block, length)
+    foreign::head(fields, block, facts, length)
 }
 
-fn length_of_beginning(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
-    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default(), Author::Foreign) else { return Duration::ZERO };
-    let Ok(sound) = sound(mail, &part) else { return announced_by(&part) };
-    let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
-    length.unwrap_or(announced_by(&part))
+/// Returns the duration of the sounds in `mail`, which may be cut short.
+fn length_of_beginning(mail: &[u8], parts: &[SoundPart]) -> Duration {
+    let of_part = |part: &SoundPart| {
+        let Ok(sound) = sound(mail, part) else { return announced_by(part) };
+        let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
+        length.unwrap_or(announced_by(part))
+    };
+    let whole = |part: &SoundPart| sound(mail, part).ok().map(|sound| Audio::new(part.media, sound.into_owned()));
+    let joined = || {
+        let sounds: Vec<_> = parts.iter().filter(|part| part.ended).map(whole).collect::<Option<_>>()?;
+        let sounds: Vec<_> = sounds.into_iter().filter(|sound| !sound.is_empty()).collect();
+        if parts.iter().all(|part| part.ended) && sounds.len() > 1 { joined_length(&sounds).ok() } else { None }
+    };
+    match parts {
+        [part] => of_part(part),
+        parts => joined().unwrap_or_else(|| length_with_gaps(parts.iter().map(of_part).filter(|length| !length.is_zero()))),
+    }
 }
 
 /// Returns the duration that the part announces.
@@ -278,7 +339,7 @@ mod tests {
         ] {
             assert_eq!(caller(&message(&with(fields))), expected, "{fields}");
         }
-        assert_eq!(caller(&message(&changed(VPIM, "<+12145551234@", "<non-mail-user@"))), (None, None));
+        assert_eq!(caller(&message(&changed(VPIM, "<+12145551234@", "<non-mail-user@"))), (None, Some("Glenn Parsons")));
     }
 
     #[test]

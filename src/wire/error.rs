@@ -1,5 +1,6 @@
 //! [`DecodeError`]: why a mail is no message.
 
+use super::limits::JOINED_LIMIT;
 use crate::audio::AudioError;
 use crate::message::AudioType;
 
@@ -42,12 +43,18 @@ pub enum DecodeError {
     /// A header block has more fields than [`DecodeLimits::fields`](super::DecodeLimits::fields).
     #[error("a header block has too many fields")]
     TooManyFields,
-    /// Multiparts lie inside each other deeper than [`DecodeLimits::depth`](super::DecodeLimits::depth).
-    #[error("multiparts nested too deep")]
+    /// Multiparts or forwarded mails lie inside each other deeper than [`DecodeLimits::depth`](super::DecodeLimits::depth).
+    #[error("multiparts or forwarded mails nested too deep")]
     TooDeep,
     /// There are more parts than [`DecodeLimits::parts`](super::DecodeLimits::parts).
     #[error("too many parts")]
     TooManyParts,
+    /// The sounds of a message that was forwarded, or that has several, are together longer than 32 MiB.
+    #[error("the sounds of the mail are together longer than {} MiB of samples", JOINED_LIMIT >> 20)]
+    JoinedTooLong,
+    /// A forwarded mail, a part of type `message/rfc822`, has a transfer encoding. RFC 2046 §5.2.1 allows none but 7bit, 8bit and binary.
+    #[error("the forwarded mail in the mail has a transfer encoding other than 7bit, 8bit and binary")]
+    EncodedMail,
     /// The mail is about a greeting, and this field of it is missing or cannot be read.
     #[error("a greeting whose {field} is missing or unreadable")]
     InvalidGreeting {
@@ -72,12 +79,14 @@ impl DecodeError {
             | Self::UnreadableAudio(_)
             | Self::EmptyAudio
             | Self::TransferEncoding { .. }
-            | Self::DigestMismatch => true,
+            | Self::DigestMismatch
+            | Self::JoinedTooLong => true,
             Self::HeaderCutShort
             | Self::HeaderTooLong
             | Self::TooManyFields
             | Self::TooDeep
             | Self::TooManyParts
+            | Self::EncodedMail
             | Self::InvalidGreeting { .. }
             | Self::NoDate => false,
         }

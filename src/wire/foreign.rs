@@ -7,17 +7,46 @@ use chrono::{DateTime, Datelike as _, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::fields::Fields;
-use super::{DecodeError, caller, receipt};
+use super::{DecodeError, business_card, caller, receipt};
 use crate::message::{
     CallDetails, Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, MessageKind, Privacy,
     RecordedAt, Urgency,
 };
 
+/// The facts about a message that are in the parts of its mail, and not in its header block.
+#[derive(Debug, Default)]
+pub(super) struct PartFacts {
+    /// Whether a forwarded message is urgent.
+    is_urgent: bool,
+    /// Whether a forwarded message is private.
+    is_private: bool,
+    /// The sender, by the first business card that names one.
+    card: Caller,
+}
+
+impl PartFacts {
+    /// Adds a forwarded mail with these fields.
+    pub(super) fn add_forwarded(&mut self, fields: &Fields<'_>) {
+        self.is_urgent |= urgency(fields) == Urgency::Urgent;
+        self.is_private |= privacy(fields) == Privacy::Private;
+    }
+
+    /// Adds a business card of the sender.
+    pub(super) fn add_card(&mut self, card: &[u8]) {
+        if self.card == Caller::default() {
+            self.card = business_card::caller(card);
+        }
+    }
+}
+
 /// Returns the head of a foreign mail with the header block `block` and a sound of `length`.
-pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Result<Head, DecodeError> {
+///
+/// A forwarded message is from who forwards it, with the id and the date of that mail (RFC 3801 §4.5). It is urgent or private if the
+/// mail, or a message forwarded in it, is.
+pub(super) fn head(fields: &Fields<'_>, block: &[u8], facts: &PartFacts, length: Duration) -> Result<Head, DecodeError> {
     Ok(Head {
         id: id(fields, block),
-        caller: caller(fields),
+        caller: caller(fields, &facts.card),
         recorded_at: RecordedAt {
             instant: instant(fields).ok_or(DecodeError::NoDate)?,
             // An offset names no zone, so only the instant is kept.
@@ -25,8 +54,8 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
             quality: ClockQuality::unknown(ClockSource::Unknown),
         },
         site: None,
-        urgency: urgency(fields),
-        privacy: privacy(fields),
+        urgency: if facts.is_urgent { Urgency::Urgent } else { urgency(fields) },
+        privacy: if facts.is_private { Privacy::Private } else { privacy(fields) },
         length,
         end_reason: EndReason::Complete,
         call_details: CallDetails::default(),
@@ -44,8 +73,13 @@ fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
     MessageId::from_bytes(*id)
 }
 
-/// Returns the caller: from the fields for that, or, in a mail without any, from the address of the sender, if this is a number.
-fn caller(fields: &Fields<'_>) -> Caller {
+/// Returns the caller: from the fields for that, or, in a mail without any, from the address of the sender, if this is a number. Number and
+/// name are from the business card where the address has none.
+///
+/// # Source
+///
+/// RFC 3801 §4.3.3 for the card; MS-OXCMAIL §2.1.3.2.8 for the fields of Exchange UM.
+fn caller(fields: &Fields<'_>, card: &Caller) -> Caller {
     let number = |text: &str| text.trim().parse::<CallerNumber>().ok();
     if fields.text("Caller-ID").or(fields.text("Caller-Name")).is_some() {
         return Caller { number: caller::number(fields), name: caller::name(fields) };
@@ -54,12 +88,16 @@ fn caller(fields: &Fields<'_>) -> Caller {
         let name = fields.text("X-Asterisk-CallerIDName");
         return Caller { number: number(&id), name: name.as_deref().and_then(CallerName::cleaned) };
     }
-    let Some((address, name)) = fields.from() else { return Caller::default() };
-    let local_part = address.rsplit_once('@').map_or(&*address, |(local, _)| local).trim_matches('"');
-    match number(local_part) {
-        Some(number) => Caller { number: Some(number), name: name.as_deref().and_then(CallerName::cleaned) },
-        None => Caller::default(),
+    if let Some(id) = fields.text("X-CallingTelephoneNumber") {
+        let name = fields.text("X-VoiceMessageSenderName");
+        return Caller { number: number(&id), name: name.as_deref().and_then(CallerName::cleaned) };
     }
+    let Some((address, name)) = fields.from() else { return card.clone() };
+    let local_part = address.rsplit_once('@').map_or(&*address, |(local, _)| local).trim_matches('"');
+    let number = number(local_part).or_else(|| card.number.clone());
+    // Without a number, this is the name of somebody who writes mails.
+    let name = name.filter(|_| number.is_some()).as_deref().and_then(CallerName::cleaned);
+    Caller { name: name.or_else(|| card.name.clone()), number }
 }
 
 /// Returns when the mail was sent. If that date cannot be right, returns when the last server accepted the mail.

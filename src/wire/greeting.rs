@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::decode::audio_of;
 use super::fields::Fields;
-use super::parts::{Author, find_sound};
+use super::parts::find_sound;
 use super::{DecodeError, DecodeLimits, own};
 use crate::greeting::{Edition, Greeting, GreetingId};
 use crate::message::mailbox::NODE_SENDER;
@@ -138,7 +138,7 @@ pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<Gree
         Some(ON_REQUEST) => Ok(Some(GreetingMail::Offer(id, Edition { version, digest: Some(digest()?) }))),
         Some(HERE) => {
             let digest = digest()?;
-            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits, Author::Own)?)?;
+            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits)?)?;
             match sound.digest() == digest {
                 _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
                 true => {

@@ -19,7 +19,7 @@ pub struct DecodeLimits {
     pub head: usize,
     /// The most fields in one header block. Default 1000.
     pub fields: usize,
-    /// How many multiparts may lie inside each other. Default 8.
+    /// How many multiparts may lie inside each other, and how many forwarded mails. Default 8.
     pub depth: usize,
     /// The most parts, on all levels together. Default 64.
     pub parts: usize,
@@ -48,3 +48,7 @@ impl DecodeLimits {
 ///
 /// So many bytes from the beginning of a mail of this crate are enough for [`decode_head`](super::decode_head).
 pub const HEAD_LIMIT: usize = 64 * 1024;
+
+/// The most bytes that the sounds of one mail have together where there are several, before and after they are joined: 32 MiB, which are 35
+/// minutes of linear samples at 8 kHz.
+pub(super) const JOINED_LIMIT: u64 = 32 << 20;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
-use super::decode::{Sound, author, foreign_head};
+use super::decode::{Joiner, Sound, foreign_head};
 use super::fields::Fields;
-use super::parts::{Boundary, Delimiter, Mail, begins_line, find_sound};
+use super::limits::JOINED_LIMIT;
+use super::parts::{Boundary, Delimiter, FoundSounds, Mail, SoundPart, begins_line, find_sound, find_sounds};
 use super::transfer_decoder::{PartEncoding, TransferDecoder};
 use super::{DecodeError, DecodeLimits, own};
 use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
@@ -19,8 +20,9 @@ use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
 /// Reads a mail that is in a file as [`decode_within`](super::decode_within) reads one in memory: with the same result, but that the
 /// message's sound and mail stay in the file. Blocks.
 ///
-/// It takes up to 2 MiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
+/// It takes up to 3 MiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
 /// foreign WAV file, the samples must begin within the first MiB; and no line of a quoted-printable sound may be longer than 64 KiB.
+/// Several sounds of a foreign mail are joined in memory, for which up to 96 MiB are needed.
 ///
 /// # Errors
 ///
@@ -31,22 +33,57 @@ pub fn decode_file(file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result
     match mail.failed.into_inner() {
         // The result is useless if bytes could not be read.
         Some(error) => Err(error),
-        None => decoded,
+        None => match decoded {
+            Ok(message) => Ok(Ok(message)),
+            Err(Failure::OfMail(error)) => Ok(Err(error)),
+            Err(Failure::OfFile(error)) => Err(error),
+        },
     }
 }
 
-fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result<Result<Message, DecodeError>> {
+/// Why a mail in a file is not decoded.
+enum Failure {
+    OfMail(DecodeError),
+    OfFile(io::Error),
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self::OfMail(error)
+    }
+}
+
+fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> Result<Message, Failure> {
     let beginning = mail.beginning(0..mail.len, limits.head);
-    let found = Fields::of_mail(&beginning, limits).and_then(|(fields, body)| {
-        let own = own::read(&fields);
-        let part = find_sound(mail, &fields, body, limits, author(own.as_ref()))?;
-        Ok((fields, body, own, part))
-    });
-    let (fields, body, own, part) = match found {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
+    let (fields, body) = Fields::of_mail(&beginning, limits)?;
+    if let Some(head) = own::read(&fields) {
+        let (audio, _) = audio_in(file, &find_sound(mail, &fields, body, limits)?)?;
+        return Ok(Message::new(head, audio).arrived_in(Arc::clone(file)));
+    }
+    let FoundSounds { sounds, facts } = find_sounds(mail, &fields, body, limits)?;
+    let (audio, first) = match &sounds[..] {
+        [part] => {
+            let (audio, first) = audio_in(file, part)?;
+            (audio, first.into())
+        }
+        parts => {
+            let mut joiner = Joiner::of(parts.len());
+            for part in parts {
+                joiner.add(loaded(&audio_in(file, part)?.0)?)?;
+            }
+            let audio = joiner.finish()?;
+            let bytes = audio.bytes().clone();
+            (audio, bytes)
+        }
     };
-    let Some(encoding) = PartEncoding::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
+    let sound = Sound { media: audio.media(), beginning: &first, len: audio.len() };
+    let head = foreign_head(&fields, &beginning[..body], &facts, &sound)?;
+    Ok(Message::new(head, audio).arrived_in(Arc::clone(file)))
+}
+
+/// Returns the sound of a part, which stays in the file, and its first bytes.
+fn audio_in(file: &Arc<dyn MailFile>, part: &SoundPart) -> Result<(Audio, Vec<u8>), Failure> {
+    let encoding = PartEncoding::named(&part.encoding).ok_or_else(|| part.unreadable())?;
     let mut source = MailSound { file: Arc::clone(file), body: part.body.clone(), encoding, len: 0 };
     let (mut hasher, mut first) = (Sha256::new(), Vec::new());
     for piece in source.pieces() {
@@ -56,18 +93,23 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
                 source.len += piece.len() as u64;
                 first.extend_from_slice(&piece[..piece.len().min(BEGINNING - first.len())]);
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Err(part.unreadable())),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(part.unreadable().into()),
+            Err(error) => return Err(Failure::OfFile(error)),
         }
     }
     let digest = ContentDigest::from_hasher(hasher);
-    if own::digest(&fields).is_some_and(|expected| expected != digest) {
-        return Ok(Err(DecodeError::DigestMismatch));
+    part.check_digest(digest)?;
+    Ok((Audio::from_source(part.media, source, digest), first))
+}
+
+/// Reads a sound into memory, unless it is too long to be joined to another one.
+fn loaded(audio: &Audio) -> Result<Audio, Failure> {
+    if audio.len() > JOINED_LIMIT {
+        return Err(DecodeError::JoinedTooLong.into());
     }
-    let sound = Sound { media: part.media, beginning: &first, len: source.len };
-    let audio = Audio::from_source(part.media, source, digest);
-    let head = own.map_or_else(|| foreign_head(&fields, &beginning[..body], &sound), Ok);
-    Ok(head.map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
+    let mut bytes = Vec::new();
+    audio.reader().read_to_end(&mut bytes).map_err(Failure::OfFile)?;
+    Ok(Audio::with_digest(audio.media(), bytes, audio.digest()))
 }
 
 /// A mail in a file, as a [`Mail`]. An error is recorded, and bytes that cannot be read count as missing.
@@ -209,7 +251,7 @@ const WINDOW: usize = 64 * 1024;
 const BEGINNING: usize = 1024 * 1024;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use bytes::Bytes;
@@ -237,7 +279,7 @@ mod tests {
         }
     }
 
-    fn in_file(mail: &Bytes) -> Result<Message, DecodeError> {
+    pub(in crate::wire) fn in_file(mail: &Bytes) -> Result<Message, DecodeError> {
         let file: Arc<dyn MailFile> = Arc::new(File(mail.clone(), mail.len()));
         decode_file(&file, DecodeLimits::default()).unwrap()
     }
@@ -256,7 +298,8 @@ mod tests {
         }
     }
 
-    const MAILS: [&[u8]; 6] = [
+    const MAILS: [&[u8]; 7] = [
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/unity_forwarded_twice.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/vpim.eml")),

@@ -83,17 +83,25 @@
 //! A header block is split into fields before any is read, and each field is read alone: no field changes how another one is read. Comments
 //! and encoded parameters of MIME fields are understood. The type of a sound is read from its first bytes, or else from the name of its
 //! part. Of several sounds, one that can be read is used, and of alternatives the last; a part with `voice=Voice-Message` is preferred to
-//! other sounds beside it.
+//! other sounds beside it. Where the sender's address has no number or name, they are taken from the business card in a
+//! `multipart/voice-message`.
+//!
+//! All sounds of a forwarded message become one: the introduction, and then the sounds of the mails in parts of the type `message/rfc822`; so
+//! do several parts of one mail with `voice=Voice-Message`. Sounds of one format keep their samples, and others become linear ones, with a
+//! short silence between any two. Caller, id and date are those of the outermost mail, whose sender has forwarded the message; the
+//! message is urgent or private if any of the mails is. A mail of which a forwarded part cannot be read is refused, so that its sender learns it.
 //!
 //! # Limits
 //!
-//! A header block of [`HEAD_LIMIT`] bytes and 1000 fields, multiparts 8 deep, 64 parts, or less where [`DecodeLimits`] say so. Past them
-//! a mail is refused, so that beyond its own size a hostile one costs a few MiB of memory at most.
+//! A header block of [`HEAD_LIMIT`] bytes and 1000 fields, multiparts and forwarded mails 8 deep, 64 parts, or less where [`DecodeLimits`] say
+//! so. Past them a mail is refused, so that beyond its own size a hostile one costs a few MiB of memory at most. Several sounds may have 32 MiB
+//! together, encoded and joined; up to 96 MiB are needed to join them, and each part of the mail is searched once for each multipart around it.
 //!
 //! # Source
 //!
 //! RFC 4239 for the shape; RFC 3801 for mail of other voicemail systems.
 
+mod business_card;
 mod caller;
 #[cfg(feature = "node")]
 mod custody;
@@ -105,6 +113,8 @@ mod encode;
 mod error;
 mod fields;
 mod foreign;
+#[cfg(test)]
+mod forwarded_tests;
 mod greeting;
 mod limits;
 mod mail_file;

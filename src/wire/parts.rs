@@ -1,23 +1,24 @@
-//! Finding the sound among the parts of a mail.
+//! Finding the sounds of a message among the parts of a mail.
 //!
 //! The search is made for hostile mail: it looks for boundaries at the beginnings of lines only, checks its limits before it uses memory,
-//! decodes only the first bytes of a part, and stops at the first part that is marked as the voice message and can be read.
+//! and decodes only the first bytes of a part. In a mail of this crate it stops at the part that is marked as the voice message.
 
 use std::borrow::Cow;
-use std::iter;
 use std::ops::Range;
+use std::{iter, mem};
 
 use memchr::memmem;
 
 use super::error::printable;
 use super::fields::Fields;
+use super::foreign::PartFacts;
 use super::mime_field::MimeField;
 use super::transfer_decoder::{PartEncoding, TransferDecoder};
-use super::{DecodeError, DecodeLimits};
+use super::{DecodeError, DecodeLimits, own};
 use crate::audio::may_be_read;
-use crate::message::AudioType;
+use crate::message::{AudioType, ContentDigest};
 
-/// The part of a mail that is the message's sound.
+/// A part of a mail that is a sound of the message.
 #[derive(Debug)]
 pub(super) struct SoundPart {
     /// The type of the sound.
@@ -30,33 +31,79 @@ pub(super) struct SoundPart {
     pub(super) body: Range<usize>,
     /// Whether the end of the part is in the mail; if not, the mail was cut short.
     pub(super) ended: bool,
+    /// The digest that the mail around it says the sound has.
+    digest: Option<ContentDigest>,
+}
+
+/// The sounds of a mail, and what its parts say of the message.
+#[derive(Debug)]
+pub(super) struct FoundSounds {
+    /// The sounds in the order in which the message plays them; at least one.
+    pub(super) sounds: Vec<SoundPart>,
+    pub(super) facts: PartFacts,
 }
 
 /// The program that wrote a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Author {
+enum Author {
     /// This crate. The type of a sound is that of its part.
     Own,
     /// Another program. The type of a sound is read from its first bytes, because its name may be wrong.
     Foreign,
 }
 
-/// Finds the part of `mail` that is the message.
-///
-/// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
-/// name or first bytes. Spoken names and subjects are no messages. Of several sounds, one that can be read goes before one that cannot;
-/// then the first counts, but of alternatives the last (RFC 2046 §5.1.4). A part that says it is the message gives way to no sound that
-/// does not, unless they are alternatives. Mails inside the mail are not looked into: a returned message is not a new one.
+/// Finds the sound of a mail of this crate: the first part that says `voice=Voice-Message` (RFC 3801 §4.3.1).
 pub(super) fn find_sound<M: Mail + ?Sized>(
     mail: &M,
     fields: &Fields<'_>,
     body: usize,
     limits: DecodeLimits,
-    author: Author,
 ) -> Result<SoundPart, DecodeError> {
-    let mut walk = PartSearch { mail, limits, author, parts: 0 };
-    let found = walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
-    found.ok_or(DecodeError::NoAudio)?.part
+    let (found, _) = search(mail, fields, body, limits, Author::Own)?;
+    found.into_iter().next().ok_or(DecodeError::NoAudio)?.part
+}
+
+/// Finds the sounds of a foreign mail, in the order in which the message plays them.
+///
+/// Of one mail, all parts that say `voice=Voice-Message` and can be read are taken (RFC 3801 §4.3.1). Where no part says so, a sound is
+/// taken, or a file that has a sound's name or first bytes: one that can be read before one that cannot; then the first, but of
+/// alternatives the last (RFC 2046 §5.1.4). Spoken names and subjects are not part of the message. A part that says it is the message
+/// gives way to no sound that does not, unless they are alternatives.
+///
+/// Behind the sounds of a mail, which introduce them, come those of the mails that it forwards, as `message/rfc822`. A mail in a report or in
+/// an automatic reply is not looked into: a returned message is not a new one.
+pub(super) fn find_sounds<M: Mail + ?Sized>(
+    mail: &M,
+    fields: &Fields<'_>,
+    body: usize,
+    limits: DecodeLimits,
+) -> Result<FoundSounds, DecodeError> {
+    let (found, facts) = search(mail, fields, body, limits, Author::Foreign)?;
+    let sounds = found.into_iter().map(|candidate| candidate.part).collect::<Result<Vec<_>, _>>()?;
+    if sounds.is_empty() { Err(DecodeError::NoAudio) } else { Ok(FoundSounds { sounds, facts }) }
+}
+
+fn search<M: Mail + ?Sized>(
+    mail: &M,
+    fields: &Fields<'_>,
+    body: usize,
+    limits: DecodeLimits,
+    author: Author,
+) -> Result<(Vec<Candidate>, PartFacts), DecodeError> {
+    let mut search = PartSearch { mail, limits, author, parts: 0, forwarded: Vec::new(), facts: PartFacts::default() };
+    let has_forwarded = author == Author::Foreign && !is_automatic_reply(fields);
+    let place = Place { multiparts: 0, mails: 0, has_forwarded, is_voice_message: false };
+    let found = search.mail(fields, Span { range: body..mail.len(), ended: true }, place)?;
+    Ok((found, search.facts))
+}
+
+/// Returns whether a program wrote the mail in answer to another one, such as a failure to deliver it.
+///
+/// # Source
+///
+/// RFC 3834 §5.1.
+fn is_automatic_reply(fields: &Fields<'_>) -> bool {
+    fields.mime("Auto-Submitted").is_some_and(|field| field.value == "auto-replied")
 }
 
 /// A mail in memory or in a file.
@@ -98,6 +145,11 @@ impl SoundPart {
     pub(super) fn unreadable(&self) -> DecodeError {
         DecodeError::TransferEncoding { encoding: printable(&self.encoding) }
     }
+
+    /// Checks the digest of the decoded sound against that of its mail, if the mail has one.
+    pub(super) fn check_digest(&self, digest: ContentDigest) -> Result<(), DecodeError> {
+        if self.digest.is_none_or(|expected| expected == digest) { Ok(()) } else { Err(DecodeError::DigestMismatch) }
+    }
 }
 
 /// A stretch of the mail, and whether its end was seen.
@@ -122,6 +174,29 @@ struct PartSearch<'a, M: ?Sized> {
     limits: DecodeLimits,
     author: Author,
     parts: usize,
+    /// The sounds of the mails that the present mail forwards.
+    forwarded: Vec<Candidate>,
+    facts: PartFacts,
+}
+
+/// Where in the mail an entity is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// How many multiparts are around it.
+    multiparts: usize,
+    /// How many mails are around it, beside the outermost.
+    mails: usize,
+    /// Whether a mail in it is forwarded. If not, it is returned.
+    has_forwarded: bool,
+    /// Whether a `multipart/voice-message` is around it.
+    is_voice_message: bool,
+}
+
+/// The sounds of one mail, without those of the mails that it forwards.
+struct Chosen {
+    first: Candidate,
+    /// More parts that are marked as the voice message and can be read.
+    more: Vec<Candidate>,
 }
 
 /// A part that may be the message.
@@ -156,36 +231,65 @@ impl Rank {
 }
 
 impl Candidate {
-    /// Returns the more likely one of two parts beside each other.
-    fn or_more_likely(self, later: Self) -> Self {
-        let order = |one: &Self| (one.rank == Rank::VoiceMessage, one.is_readable, one.rank);
-        if order(&later) > order(&self) { later } else { self }
-    }
-
-    /// Returns the preferred one of two alternatives, with the higher rank of both.
-    fn or_alternative(self, later: Self) -> Self {
-        let rank = self.rank.max(later.rank);
-        let taken = if later.is_readable || !self.is_readable { later } else { self };
-        Self { rank, ..taken }
-    }
-
-    /// Returns whether no other part can be preferred.
+    /// Returns whether the part is marked as the voice message and can be read.
     fn is_certain(&self) -> bool {
         self.rank == Rank::VoiceMessage && self.is_readable
     }
 }
 
+impl Chosen {
+    /// Returns both of two choices beside each other if both are certain, else the more likely one.
+    fn and(mut self, later: Self) -> Self {
+        if self.first.is_certain() && later.first.is_certain() {
+            self.more.push(later.first);
+            self.more.extend(later.more);
+            return self;
+        }
+        let order = |one: &Candidate| (one.rank == Rank::VoiceMessage, one.is_readable, one.rank);
+        if order(&later.first) > order(&self.first) { later } else { self }
+    }
+
+    /// Returns the preferred one of two alternatives, with the higher rank of both.
+    fn or_alternative(self, later: Self) -> Self {
+        let rank = self.first.rank.max(later.first.rank);
+        let mut taken = if later.first.is_readable || !self.first.is_readable { later } else { self };
+        taken.first.rank = rank;
+        taken
+    }
+}
+
 impl<M: Mail + ?Sized> PartSearch<'_, M> {
-    fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<Option<Candidate>, DecodeError> {
+    /// Reads a mail; returns its own sounds, and then those of the mails that it forwards.
+    fn mail(&mut self, fields: &Fields<'_>, body: Span, place: Place) -> Result<Vec<Candidate>, DecodeError> {
+        let around = mem::take(&mut self.forwarded);
+        let chosen = self.entity(fields, body, place)?;
+        let forwarded = mem::replace(&mut self.forwarded, around);
+        let Some(Chosen { mut first, more }) = chosen else { return Ok(forwarded) };
+        if let Ok(part) = &mut first.part {
+            part.digest = own::digest(fields);
+        }
+        Ok(iter::once(first).chain(more).chain(forwarded).collect())
+    }
+
+    fn entity(&mut self, fields: &Fields<'_>, body: Span, place: Place) -> Result<Option<Chosen>, DecodeError> {
         let content_type = fields.content_type();
-        let boundary = if content_type.value.starts_with("multipart/") { content_type.parameter("boundary") } else { None };
+        let media_type = content_type.value.as_str();
+        let boundary = if media_type.starts_with("multipart/") { content_type.parameter("boundary") } else { None };
         match boundary {
-            Some(_) if depth >= self.limits.depth => Err(DecodeError::TooDeep),
+            Some(_) if place.multiparts >= self.limits.depth => Err(DecodeError::TooDeep),
             Some(boundary) => {
-                let are_alternatives = content_type.value == "multipart/alternative";
-                self.multipart(&boundary, are_alternatives, &body, depth + 1)
+                let place = Place {
+                    multiparts: place.multiparts + 1,
+                    has_forwarded: place.has_forwarded && media_type != "multipart/report",
+                    is_voice_message: place.is_voice_message || media_type == "multipart/voice-message",
+                    ..place
+                };
+                self.multipart(&boundary, media_type == "multipart/alternative", &body, place)
             }
-            None => Ok(self.leaf(fields, &content_type, body)),
+            None if place.has_forwarded && matches!(media_type, "message/rfc822" | "message/global") => {
+                self.forwarded_mail(fields, &body, place).map(|()| None)
+            }
+            None => Ok(self.leaf(fields, &content_type, body, place)),
         }
     }
 
@@ -194,10 +298,10 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         boundary: &str,
         are_alternatives: bool,
         body: &Span,
-        depth: usize,
-    ) -> Result<Option<Candidate>, DecodeError> {
+        place: Place,
+    ) -> Result<Option<Chosen>, DecodeError> {
         let boundary = Boundary::new(boundary);
-        let mut best: Option<Candidate> = None;
+        let mut best: Option<Chosen> = None;
         let mut delimiter = self.mail.next_delimiter(&boundary, body.range.clone());
         while let Some(Delimiter { after, closing: false, .. }) = delimiter {
             self.parts += 1;
@@ -208,13 +312,14 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
             let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
             let beginning = self.mail.beginning(after..end, self.limits.head);
             let (fields, start) = Fields::of_part(&beginning, self.limits)?;
-            let found = self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
+            let found = self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, place)?;
             best = match (best, found) {
                 (Some(best), Some(found)) if are_alternatives => Some(best.or_alternative(found)),
-                (Some(best), Some(found)) => Some(best.or_more_likely(found)),
+                (Some(best), Some(found)) => Some(best.and(found)),
                 (best, found) => best.or(found),
             };
-            if !are_alternatives && best.as_ref().is_some_and(Candidate::is_certain) {
+            let is_certain = || best.as_ref().is_some_and(|best| best.first.is_certain());
+            if self.author == Author::Own && !are_alternatives && is_certain() {
                 break;
             }
             delimiter = next;
@@ -222,17 +327,43 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         Ok(best)
     }
 
+    /// Reads a part that is a whole mail.
+    ///
+    /// # Source
+    ///
+    /// RFC 2046 §5.2.1: it has no transfer encoding, and may have no more than some fields.
+    fn forwarded_mail(&mut self, part: &Fields<'_>, body: &Span, place: Place) -> Result<(), DecodeError> {
+        if PartEncoding::named(&transfer_encoding(part)) != Some(PartEncoding::Identity) {
+            return Err(DecodeError::EncodedMail);
+        }
+        if place.mails >= self.limits.depth {
+            return Err(DecodeError::TooDeep);
+        }
+        let beginning = self.mail.beginning(body.range.clone(), self.limits.head);
+        let (fields, start) = Fields::of_part(&beginning, self.limits)?;
+        let body = Span { range: body.range.start + start..body.range.end, ended: body.ended };
+        let sounds = self.mail(&fields, body, Place { mails: place.mails + 1, ..place })?;
+        if !sounds.is_empty() {
+            self.facts.add_forwarded(&fields);
+        }
+        self.forwarded.extend(sounds);
+        Ok(())
+    }
+
     /// Reads a part without parts inside it; `None` if it cannot be the message.
-    fn leaf(&self, fields: &Fields<'_>, content_type: &MimeField, body: Span) -> Option<Candidate> {
+    fn leaf(&mut self, fields: &Fields<'_>, content_type: &MimeField, body: Span, place: Place) -> Option<Chosen> {
         let media_type = content_type.value.as_str();
+        if place.is_voice_message && matches!(media_type, "text/directory" | "text/vcard" | "text/x-vcard") {
+            self.card(fields, &body, place);
+            return None;
+        }
         let disposition = fields.mime("Content-Disposition");
         let voice = disposition.as_ref().and_then(|disposition| disposition.parameter("voice"));
         let rank = Rank::of(media_type, voice.as_deref())?;
-        let encoding = fields.mime("Content-Transfer-Encoding").map(|field| field.value).filter(|value| !value.is_empty());
-        let encoding = encoding.unwrap_or_else(|| "7bit".to_owned());
+        let encoding = transfer_encoding(fields);
         let beginning = match self.author {
             Author::Own => None,
-            Author::Foreign => self.first_bytes(&encoding, &body),
+            Author::Foreign => self.first_bytes(&encoding, &body, LOOKED_AT),
         };
         let by_bytes = beginning.as_deref().and_then(AudioType::from_first_bytes);
         let by_name = || {
@@ -242,7 +373,8 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         };
         let Some(media) = by_bytes.or_else(|| AudioType::from_mime(media_type)).or_else(by_name) else {
             let unsupported = DecodeError::UnsupportedAudio { found: printable(media_type) };
-            return (rank > Rank::File).then_some(Candidate { rank, is_readable: false, part: Err(unsupported) });
+            let candidate = Candidate { rank, is_readable: false, part: Err(unsupported) };
+            return (rank > Rank::File).then_some(Chosen { first: candidate, more: Vec::new() });
         };
         let is_readable = match self.author {
             Author::Own => true,
@@ -255,15 +387,30 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
             content_duration_secs: duration.and_then(|duration| duration.value.parse().ok()),
             body: body.range,
             ended: body.ended,
+            digest: None,
         };
-        Some(Candidate { rank, is_readable, part: Ok(part) })
+        Some(Chosen { first: Candidate { rank, is_readable, part: Ok(part) }, more: Vec::new() })
     }
 
-    /// Decodes the first bytes of a sound from its transfer encoding; `None` if that fails.
-    fn first_bytes(&self, encoding: &str, body: &Span) -> Option<Vec<u8>> {
-        let beginning = self.mail.beginning(body.range.clone(), LOOKED_AT).into_owned();
+    /// Reads the business card of the sender. Those of forwarded mails are of other people.
+    fn card(&mut self, fields: &Fields<'_>, body: &Span, place: Place) {
+        if place.mails == 0 && self.author == Author::Foreign {
+            let card = self.first_bytes(&transfer_encoding(fields), body, CARD_LIMIT);
+            self.facts.add_card(&card.unwrap_or_default());
+        }
+    }
+
+    /// Decodes the first bytes of a part, up to `at_most` encoded ones, from its transfer encoding; `None` if that fails.
+    fn first_bytes(&self, encoding: &str, body: &Span, at_most: usize) -> Option<Vec<u8>> {
+        let beginning = self.mail.beginning(body.range.clone(), at_most).into_owned();
         TransferDecoder::new(PartEncoding::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
     }
+}
+
+/// Returns the transfer encoding of a part in lower case, `7bit` when none is named.
+fn transfer_encoding(fields: &Fields<'_>) -> String {
+    let encoding = fields.mime("Content-Transfer-Encoding").map(|field| field.value).filter(|value| !value.is_empty());
+    encoding.unwrap_or_else(|| "7bit".to_owned())
 }
 
 /// Returns whether a line begins after `before`.
@@ -273,6 +420,8 @@ pub(super) fn begins_line(before: &[u8]) -> bool {
 
 /// How many bytes of the transfer encoding of a foreign part are decoded to find out its type.
 const LOOKED_AT: usize = 4096;
+/// How many bytes of the transfer encoding of a business card are decoded.
+const CARD_LIMIT: usize = 16 * 1024;
 
 /// The boundary of one multipart, by which its delimiter lines are found.
 pub(super) struct Boundary {
