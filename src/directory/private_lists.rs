@@ -13,7 +13,7 @@ pub use self::error::ListStoreError;
 pub use self::folder::ListFolder;
 pub use self::list::{InvalidListMembers, InvalidListNumber, ListNumber, PrivateList};
 pub use self::store::ListStore;
-use super::{Directory, DirectoryError, Group, Owner};
+use super::{Directory, DirectoryError, Group, Owner, RemoteMailbox};
 use crate::message::MailboxId;
 
 /// A directory around another one, with the private lists of owners.
@@ -98,6 +98,10 @@ impl<D: Directory, L: ListStore> Directory for PrivateLists<D, L> {
 
     async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
         self.directory.copies_to(mailbox).await
+    }
+
+    async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+        self.directory.remote(number).await
     }
 }
 

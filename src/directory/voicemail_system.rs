@@ -11,7 +11,7 @@ use crate::message::{MailDialect, MailboxId};
 /// ```
 /// use voicemail::directory::VoicemailSystem;
 ///
-/// let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("8617").strip(1).add("+1");
+/// let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("8617").strip(1).prepend("+1");
 /// let mailbox = boston.mailbox(&"86175550123".parse()?).expect("a number of Boston");
 /// assert_eq!(mailbox.address.to_string(), "+16175550123@vpim.boston.example");
 /// assert_eq!(boston.mailbox(&"2001".parse()?), None);
@@ -59,7 +59,7 @@ impl VoicemailSystem {
 
     /// Sets the digits that are put in front of the rest of a number; a plus may precede them. The default is none.
     #[must_use]
-    pub fn add(mut self, digits: impl Into<String>) -> Self {
+    pub fn prepend(mut self, digits: impl Into<String>) -> Self {
         self.add = digits.into();
         self
     }

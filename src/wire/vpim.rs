@@ -163,16 +163,13 @@ fn voice_part(audio: &Audio, voice: &str, file_name: &str) -> MimePart<'static> 
 ///
 /// RFC 3801 §4.3.3; RFC 2426 for the card.
 fn business_card(caller: &Caller, address: Option<&MailAddress>) -> MimePart<'static> {
-    let mut card = String::from("BEGIN:VCARD\r\nVERSION:3.0\r\n");
     let name = caller.name.as_ref().map_or_else(String::new, |name| escaped(name.as_str()));
-    card.push_str(&format!("N:{name}\r\nFN:{name}\r\n"));
-    if let Some(number) = &caller.number {
-        card.push_str(&format!("TEL;TYPE=VOICE:{}\r\n", escaped(number.as_str())));
-    }
-    if let Some(address) = address {
-        card.push_str(&format!("EMAIL;TYPE=INTERNET:{}\r\n", escaped(&address.to_string())));
-    }
-    card.push_str("END:VCARD\r\n");
+    let number = caller.number.as_ref().map(|number| format!("TEL;TYPE=VOICE:{}", escaped(number.as_str())));
+    let email = address.map(|address| format!("EMAIL;TYPE=INTERNET:{}", escaped(&address.to_string())));
+    let mut lines = vec!["BEGIN:VCARD".to_owned(), "VERSION:3.0".to_owned(), format!("N:{name}"), format!("FN:{name}")];
+    lines.extend(number.into_iter().chain(email));
+    lines.push("END:VCARD\r\n".to_owned());
+    let card = lines.join("\r\n");
     let media = ContentType::new("text/directory").attribute("charset", "utf-8").attribute("profile", "vCard");
     MimePart::new(media, BodyPart::Text(card.into()))
 }
