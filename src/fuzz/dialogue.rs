@@ -9,19 +9,27 @@ use chrono::DateTime;
 use crate::forward::TlsVersion;
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
-use crate::smtp::server::{Action, Dialogue, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
+use crate::smtp::server::{
+    Action, Dialogue, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Protocol, Recipient, Spill,
+};
 use crate::wire;
 
-/// Gives bytes to an SMTP server as the whole session of a client.
+/// Gives bytes to an SMTP server, and to an LMTP server, as the whole session of a client.
 ///
 /// The bytes are given line by line, byte by byte and in one piece, and must get the same replies each time. A reply line has at
 /// most 512 bytes, which are printable ASCII before the line end, and no session continues after it was closed.
 pub fn dialogue(bytes: &[u8]) {
-    let said = answer(bytes.split_inclusive(|byte| *byte == b'\n'));
-    assert_eq!(said, answer(bytes.chunks(1)), "the same bytes get the same replies however they are cut");
+    for protocol in [Protocol::Smtp, Protocol::Lmtp] {
+        dialogue_by(protocol, bytes);
+    }
+}
+
+fn dialogue_by(protocol: Protocol, bytes: &[u8]) {
+    let said = answer(protocol, bytes.split_inclusive(|byte| *byte == b'\n'));
+    assert_eq!(said, answer(protocol, bytes.chunks(1)), "the same bytes get the same replies however they are cut");
     // RFC 3207 §4.2: bytes that come in one piece with STARTTLS end the session.
     if !bytes.windows(8).any(|word| word.eq_ignore_ascii_case(b"STARTTLS")) {
-        assert_eq!(said, answer([bytes]), "the same bytes get the same replies in one piece");
+        assert_eq!(said, answer(protocol, [bytes]), "the same bytes get the same replies in one piece");
     }
     for line in said.split_inclusive('\n') {
         let text = line.strip_suffix("\r\n").expect("a reply line ends with CR LF");
@@ -31,9 +39,9 @@ pub fn dialogue(bytes: &[u8]) {
 }
 
 /// The replies to a client that sends `pieces`.
-fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+fn answer<'a>(protocol: Protocol, pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let now = Instant::now();
-    let mut dialogue = Dialogue::new(Arc::new(policy()), Peer::default(), now);
+    let mut dialogue = Dialogue::new(Arc::new(policy(protocol)), Peer::default(), now);
     dialogue.handle_time(now);
     let mut input = BytesMut::new();
     let mut said = String::new();
@@ -44,7 +52,7 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
         loop {
             dialogue.handle_input(&mut input, now);
             match dialogue.poll_action() {
-                Some(action) => act(&mut dialogue, action, &mut rooms, now),
+                Some(action) => act(&mut dialogue, protocol, action, &mut rooms, now),
                 None => break,
             }
         }
@@ -63,7 +71,7 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     said
 }
 
-fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
+fn act(dialogue: &mut Dialogue, protocol: Protocol, action: Action, rooms: &mut u32, now: Instant) {
     match action {
         Action::LookUp(recipient, _) => {
             let lookup = match recipient {
@@ -89,13 +97,18 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
                 !delivery.mailboxes.is_empty() || delivery.postmaster || delivery.report_to.is_some(),
                 "a message has a recipient"
             );
-            assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
+            assert!(delivery.mail.len() <= policy(protocol).limits.message + 1024, "a message is within its limit");
             assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace field");
             let reply = match wire::decode(&delivery.mail) {
                 Ok(_) => Reply::new(250, "2.0.0 kept"),
                 Err(error) => Reply::with_status(554, "5.6.0", error),
             };
-            dialogue.handle_stored(&reply, now);
+            let mut replies = vec![reply; delivery.mailboxes.len()];
+            replies.push(Reply::new(452, "4.2.2 full"));
+            match protocol {
+                Protocol::Lmtp => dialogue.handle_stored_each(&replies, now),
+                Protocol::Smtp => dialogue.handle_stored(&replies[0], now),
+            }
         }
         Action::PermitLogin => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
         // Checking a password takes milliseconds, which is too slow for a fuzzer.
@@ -117,8 +130,9 @@ static ACCESS: LazyLock<Access> = LazyLock::new(|| {
 });
 
 /// Small limits, so that short inputs reach them.
-fn policy() -> Policy {
+fn policy(protocol: Protocol) -> Policy {
     Policy {
+        protocol,
         node: "vm1.example".into(),
         domain: "vm.example".into(),
         has_postmaster: true,

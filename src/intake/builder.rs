@@ -25,7 +25,7 @@ use crate::lock::Lock;
 use crate::message::MessageId;
 use crate::retry::now;
 use crate::smtp::ReturnPaths;
-use crate::smtp::server::{Access, Dialogue, Limits, Policy};
+use crate::smtp::server::{Access, Dialogue, Limits, Policy, Protocol};
 
 /// Builds an [`Intake`]; made by [`Intake::builder`].
 #[derive(Debug)]
@@ -183,6 +183,7 @@ impl IntakeBuilder {
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),
                 domain,
+                protocol: Protocol::Smtp,
                 has_postmaster: self.postmaster.is_some(),
                 offers_tls: self.tls.is_some(),
                 offers_binary: self.offers_binary,

@@ -9,11 +9,12 @@ use super::path::{Path, PathError};
 ///
 /// # Source
 ///
-/// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, SIZE is RFC 1870 §3, AUTH is RFC 4954 §4 and §5.
+/// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, LHLO is RFC 2033 §4.1, SIZE is RFC 1870 §3, AUTH is RFC 4954 §4 and §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
     Ehlo(&'a str),
     Helo(&'a str),
+    Lhlo(&'a str),
     StartTls,
     Auth { mechanism: &'a str, initial: Option<&'a str> },
     Mail { from: Path<'a>, size: usize, body: BodyType, has_auth: bool },
@@ -49,7 +50,7 @@ pub(crate) enum CommandError {
     Unknown,
     /// The verb is known and not implemented.
     NotImplemented,
-    /// EHLO or HELO came without a name.
+    /// EHLO, HELO or LHLO came without a name.
     NeedsName,
     /// The command has an argument and takes none.
     NoArgument,
@@ -99,6 +100,7 @@ impl<'a> Command<'a> {
         match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())).map(|(_, verb)| verb) {
             Some(Verb::Ehlo) => read_name(text).map(Self::Ehlo),
             Some(Verb::Helo) => read_name(text).map(Self::Helo),
+            Some(Verb::Lhlo) => read_name(text).map(Self::Lhlo),
             Some(Verb::Mail) => read_mail(arguments),
             Some(Verb::Auth) => read_auth(text),
             Some(Verb::Rcpt) => read_rcpt(arguments),
@@ -122,6 +124,7 @@ pub(crate) fn is_bdat(line: &[u8]) -> bool {
 enum Verb {
     Ehlo,
     Helo,
+    Lhlo,
     Mail,
     Rcpt,
     Auth,
@@ -152,7 +155,7 @@ const VERBS: [(&str, Verb); 17] = [
     ("ETRN", Verb::NotImplemented),
     ("TURN", Verb::NotImplemented),
     ("BURL", Verb::NotImplemented),
-    ("LHLO", Verb::NotImplemented),
+    ("LHLO", Verb::Lhlo),
 ];
 
 fn text_of(arguments: &[u8]) -> &[u8] {
@@ -280,6 +283,7 @@ mod tests {
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
+            ("lhlo mx.example\r\n", Command::Lhlo("mx.example")),
             ("MAIL FROM:<>\r\n", Command::Mail { from: Path::Null, size: 0, body: BodyType::Text, has_auth: false }),
             (
                 "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",

@@ -10,7 +10,7 @@ use super::body::{Body, BodySink, DotReader};
 use super::receiving::{Framing, Receiving};
 use super::replies;
 use super::transaction::{Chunks, MAX_REPORT, ServerTransaction};
-use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Recipient};
+use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Protocol, Recipient};
 use crate::message::Origin;
 use crate::message::mailbox::{NODE_SENDER, POSTMASTER};
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
@@ -114,6 +114,7 @@ impl Dialogue {
             Ok(
                 Command::Ehlo(_)
                 | Command::Helo(_)
+                | Command::Lhlo(_)
                 | Command::StartTls
                 | Command::Auth { .. }
                 | Command::Vrfy
@@ -130,8 +131,10 @@ impl Dialogue {
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
             Command::Auth { mechanism, initial } => self.begin_login(mechanism, initial),
-            Command::Ehlo(name) => self.handle_ehlo(name, true),
-            Command::Helo(name) => self.handle_ehlo(name, false),
+            Command::Ehlo(name) if self.policy.protocol == Protocol::Smtp => self.handle_ehlo(name, true),
+            Command::Helo(name) if self.policy.protocol == Protocol::Smtp => self.handle_ehlo(name, false),
+            Command::Lhlo(name) if self.policy.protocol == Protocol::Lmtp => self.handle_ehlo(name, true),
+            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => self.refuse_greeting(),
             Command::StartTls | Command::Noop => self.send_reply(&replies::OK),
             Command::Rset => {
                 self.send_reply(&replies::OK);
@@ -188,7 +191,7 @@ impl Dialogue {
 
     fn begin(&mut self, from: &Path<'_>, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
         let reply = if self.name.is_none() {
-            replies::EHLO_FIRST
+            self.greeting_first()
         } else if self.transaction.is_some() {
             replies::MAIL_AGAIN
         } else if let Some(refusal) = self.refusal_without_login() {
@@ -202,21 +205,27 @@ impl Dialogue {
             replies::TOO_BIG
         } else {
             self.useful_until = now + LEAST_STAY;
-            self.transaction = Some(ServerTransaction::new(from, announced, body_type));
+            self.transaction = Some(ServerTransaction::new(from, announced, body_type, self.policy.protocol));
             replies::SENDER_OK
         };
         self.send_reply(&reply);
     }
 
     fn add_recipient(&mut self, path: &Path<'_>) {
-        let recipient = match (&self.transaction, self.recipient_of(path)) {
+        let recipient = self.recipient_of(path);
+        let recipient = match (&mut self.transaction, recipient) {
             (None, _) => Err(replies::MAIL_FIRST),
             (Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(replies::MID_CHUNKS),
             (Some(_), Err(refusal)) => Err(refusal),
             (Some(transaction), Ok(recipient)) if !transaction.may_have(&recipient) => Err(replies::NO_REPORTS),
             (Some(transaction), Ok(Recipient::ReturnPath(_))) if transaction.announced > MAX_REPORT => Err(replies::TOO_BIG),
-            (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(replies::RECIPIENT_OK),
-            (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(replies::TOO_MANY_RECIPIENTS),
+            (Some(transaction), Ok(recipient)) if transaction.may_repeat(&recipient, self.policy.limits.recipients) => {
+                transaction.note_accepted(&recipient);
+                Err(replies::RECIPIENT_OK)
+            }
+            (Some(transaction), Ok(_)) if transaction.counted() >= self.policy.limits.recipients => {
+                Err(replies::TOO_MANY_RECIPIENTS)
+            }
             (Some(_), Ok(recipient)) => Ok(recipient),
         };
         match recipient {
@@ -260,7 +269,7 @@ impl Dialogue {
     fn begin_data(&mut self, now: Instant) {
         let refusal = match &self.transaction {
             None => replies::MAIL_FIRST,
-            Some(transaction) if transaction.len() == 0 => replies::NO_RECIPIENTS,
+            Some(transaction) if transaction.len() == 0 => self.no_recipients(),
             Some(ServerTransaction { body_type: BodyType::Binary, .. }) => replies::BINARY_NEEDS_BDAT,
             Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => replies::MID_CHUNKS,
             Some(transaction) => {
@@ -274,12 +283,13 @@ impl Dialogue {
 
     /// Begins a chunk. RFC 3030 §2: its bytes arrive in any case, so even those of a refused chunk are read.
     fn begin_chunk(&mut self, size: u64, last: bool, now: Instant) {
+        let no_recipients = self.no_recipients();
         let sink = match &mut self.transaction {
             None => BodySink::Discard { refusal: replies::MAIL_FIRST, discarded: 0 },
             Some(transaction) => match mem::replace(&mut transaction.chunks, Chunks::None) {
                 Chunks::Refused(refusal) => BodySink::Discard { refusal, discarded: 0 },
                 Chunks::Some(body) => BodySink::Keep(body),
-                Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: replies::NO_RECIPIENTS, discarded: 0 },
+                Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: no_recipients, discarded: 0 },
                 Chunks::None => BodySink::Keep(Body::new(transaction.announced, transaction.limit(self.policy.limits.message))),
             },
         };

@@ -28,6 +28,8 @@ pub struct Policy {
     pub node: String,
     /// The domain of the mailboxes; messages for any other domain are refused.
     pub domain: String,
+    /// The protocol that is spoken.
+    pub protocol: Protocol,
     /// Whether mail to the postmaster is accepted: `<postmaster>`, and `postmaster` at the domain or at the node.
     pub has_postmaster: bool,
     /// Whether STARTTLS is offered.
@@ -43,18 +45,40 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A server at the host name `node`, for the mailboxes of `domain`. It has no postmaster, offers neither TLS nor binary bodies, and
+    /// A server at the host name `node`, for the mailboxes of `domain`. It speaks SMTP, has no postmaster, offers neither TLS nor binary bodies, and
     /// takes messages from this machine only.
     pub fn new(node: impl Into<String>, domain: impl Into<String>) -> Self {
         Self {
             node: node.into(),
             domain: domain.into(),
+            protocol: Protocol::Smtp,
             has_postmaster: false,
             offers_tls: false,
             offers_binary: false,
             is_final: false,
             limits: Limits::default(),
             access: Access::this_machine(),
+        }
+    }
+}
+
+/// The protocol of a server. Both have the same commands and extensions; they differ in the greeting and in the replies to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// SMTP: EHLO or HELO greets, and the end of a message gets one reply for all its recipients (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP: LHLO greets, and the end of a message gets one reply for each accepted RCPT, in their order (RFC 2033).
+    Lmtp,
+}
+
+impl Protocol {
+    /// Returns the name that the greeting of the server says.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "ESMTP",
+            Self::Lmtp => "LMTP",
         }
     }
 }
@@ -99,7 +123,7 @@ pub enum Action {
     PermitLogin,
     /// [Check](LoginAttempt::check) this login attempt, then call [`Dialogue::handle_login`].
     CheckLogin(LoginAttempt),
-    /// Store this message, then call [`Dialogue::handle_stored`]; for several messages, in the order of the actions.
+    /// Store this message, then call [`Dialogue::handle_stored`] or [`Dialogue::handle_stored_each`]; for several messages, in the order of the actions.
     Store(Delivery),
     /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
     StartTls,

@@ -33,7 +33,7 @@ impl Dialogue {
         let refusal = if !self.policy.access.has_passwords() {
             replies::NOT_IMPLEMENTED
         } else if !self.name.as_ref().is_some_and(|name| name.extended) {
-            replies::EHLO_FIRST
+            self.greeting_first()
         } else if self.logged_in {
             replies::AUTHENTICATED_ALREADY
         } else if self.transaction.is_some() {

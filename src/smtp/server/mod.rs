@@ -1,15 +1,19 @@
-//! [`Dialogue`]: the server's side of SMTP as a state machine, without sockets, clocks or tasks.
+//! [`Dialogue`]: the server's side of SMTP or LMTP as a state machine, without sockets, clocks or tasks.
 
 mod access;
 mod body;
 mod commands;
 mod interface;
 mod limits;
+mod lmtp;
+#[cfg(test)]
+mod lmtp_tests;
 mod login;
 #[cfg(test)]
 mod login_tests;
 mod receiving;
 pub(crate) mod replies;
+mod replies_due;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
@@ -25,7 +29,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 pub use self::access::{Access, Cidr, InvalidCidr, KnownPeer, Sites};
-pub use self::interface::{Action, Delivery, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
+pub use self::interface::{
+    Action, Delivery, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Protocol, Recipient, Spill,
+};
 pub use self::limits::Limits;
 use self::login::PendingLogin;
 use self::receiving::Receiving;
@@ -62,7 +68,7 @@ use crate::smtp::Reply;
 ///
 /// # Source
 ///
-/// RFC 5321, with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 4954 (AUTH) and 6152 (8BITMIME).
+/// RFC 5321, and RFC 2033 for [LMTP](Protocol::Lmtp), with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 4954 (AUTH) and 6152 (8BITMIME).
 #[derive(Debug)]
 pub struct Dialogue {
     policy: Arc<Policy>,
@@ -123,11 +129,11 @@ enum DialogueState {
     Closed,
 }
 
-/// The name that the peer gave in EHLO or HELO.
+/// The name that the peer gave in EHLO, HELO or LHLO.
 #[derive(Debug)]
 struct HeloName {
     text: String,
-    /// Whether the command was EHLO.
+    /// Whether the command was EHLO or LHLO.
     extended: bool,
 }
 
@@ -193,7 +199,8 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
         let reply = match (lookup, &mut self.transaction) {
             (Lookup::Found, Some(transaction)) => {
-                transaction.add(recipient);
+                transaction.add(recipient.clone());
+                transaction.note_accepted(&recipient);
                 self.useful_until = now + LEAST_STAY;
                 replies::RECIPIENT_OK
             }
@@ -254,7 +261,8 @@ impl Dialogue {
             }
             self.state = DialogueState::Commands;
             self.deadline = now + self.policy.limits.command_time;
-            Reply::with_status(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
+            Reply::with_status(220, "", format_args!("{} {}", self.policy.node, self.policy.protocol.name()))
+                .write_to(&mut self.output);
         } else {
             let reply = if due == self.end { replies::TOO_LONG_HERE } else { replies::TOO_SLOW };
             self.close_with(&reply);

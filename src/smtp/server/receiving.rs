@@ -157,6 +157,7 @@ impl Dialogue {
             // Discarded bytes cost only bandwidth, but they must have a limit.
             if *discarded > self.policy.limits.message.saturating_mul(MESSAGE_DISCARD_FACTOR) {
                 let refusal = refusal.clone();
+                self.repeat_for_recipients(&refusal);
                 self.close_with(&refusal);
                 return false;
             }
@@ -261,6 +262,7 @@ impl Dialogue {
             address: self.peer.address,
             tls: self.peer.tls,
             logged_in: self.logged_in,
+            protocol: self.policy.protocol,
             node: &self.policy.node,
             session: self.peer.session,
             message: self.messages,
@@ -284,6 +286,7 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let (mailboxes, postmaster) = (mem::take(&mut transaction.mailboxes), transaction.postmaster);
+                let replies_due = mem::take(&mut transaction.replies_due);
                 let (report_to, sender) = (transaction.report_to.take(), transaction.sender.take());
                 let (spilled, origin) = (body.spilled(), self.peer.origin.clone());
                 self.action = Some(Action::Store(Delivery {
@@ -295,7 +298,7 @@ impl Dialogue {
                     report_to,
                     origin,
                 }));
-                self.stores.begin(self.commands);
+                self.stores.begin(self.commands, replies_due);
                 self.end_transaction();
             }
             (Ok(body), Some(transaction)) => {
@@ -307,7 +310,7 @@ impl Dialogue {
                 self.send_reply(&refusal);
             }
             (Err(refusal), _) => {
-                self.send_reply(&refusal);
+                self.refuse_message(&refusal);
                 self.end_transaction();
             }
             // There is no body without a transaction.

@@ -68,7 +68,7 @@ pub(crate) const CHUNK_OK: Reply = Reply::constant(250, "2.0.0", "chunk received
 pub(crate) const GO_AHEAD: Reply = Reply::constant(354, "", "end with a dot on a line by itself");
 pub(crate) const START_TLS: Reply = Reply::constant(220, "2.0.0", "ready to start TLS");
 pub(crate) const CANNOT_VERIFY: Reply = Reply::constant(252, "2.1.5", "cannot say, but will take a message and try");
-pub(crate) const HELP: Reply = Reply::constant(214, "2.0.0", "takes voice messages by SMTP, RFC 5321");
+pub(crate) const HELP: Reply = Reply::constant(214, "2.0.0", "takes voice messages by SMTP, RFC 5321, or LMTP, RFC 2033");
 pub(crate) const BYE: Reply = Reply::constant(221, "2.0.0", "bye");
 
 pub(crate) const STOPPING: Reply = Reply::constant(421, "4.3.2", "stopping, try again later");
@@ -84,13 +84,14 @@ pub(crate) const SPOKE_PAST_STARTTLS: Reply = Reply::constant(554, "5.5.1", "not
 
 pub(crate) const NO_ROOM: Reply = Reply::constant(452, "4.3.1", "no room for the message now, try again later");
 pub(crate) const TOO_MANY_RECIPIENTS: Reply = Reply::constant(452, "4.5.3", "too many recipients, send the rest apart");
+pub(crate) const NO_ANSWER: Reply = Reply::constant(451, "4.3.0", "the store gave no answer, try again later");
 pub(crate) const DIRECTORY_DOWN: Reply = Reply::constant(451, "4.3.0", "cannot look up mailboxes now, try again later");
 
 pub(crate) const LINE_TOO_LONG: Reply = Reply::constant(500, "5.5.2", "the line is too long");
 pub(crate) const BARE_LINE_END: Reply = Reply::constant(500, "5.5.2", "a command ends with CR LF and has neither inside");
 pub(crate) const UNKNOWN: Reply = Reply::constant(500, "5.5.1", "command not known");
 pub(crate) const NOT_IMPLEMENTED: Reply = Reply::constant(502, "5.5.1", "command not implemented");
-pub(crate) const NEEDS_NAME: Reply = Reply::constant(501, "5.5.4", "say your name after EHLO or HELO");
+pub(crate) const NEEDS_NAME: Reply = Reply::constant(501, "5.5.4", "say your name after EHLO, HELO or LHLO");
 pub(crate) const NO_ARGUMENT: Reply = Reply::constant(501, "5.5.4", "this command takes no argument");
 pub(crate) const NEEDS_ARGUMENT: Reply = Reply::constant(501, "5.5.4", "this command needs an argument");
 pub(crate) const MAIL_SYNTAX: Reply = Reply::constant(501, "5.5.2", "say MAIL FROM:<address>");
@@ -104,11 +105,15 @@ pub(crate) const BAD_PARAMETER: Reply = Reply::constant(501, "5.5.4", "the value
 pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::constant(555, "5.5.4", "a parameter is not known here");
 
 pub(crate) const EHLO_FIRST: Reply = Reply::constant(503, "5.5.1", "say EHLO first");
+pub(crate) const LHLO_FIRST: Reply = Reply::constant(503, "5.5.1", "say LHLO first");
+pub(crate) const SPEAKS_SMTP: Reply = Reply::constant(500, "5.5.1", "this port speaks SMTP, say EHLO");
+pub(crate) const SPEAKS_LMTP: Reply = Reply::constant(500, "5.5.1", "this port speaks LMTP, say LHLO");
 pub(crate) const MAIL_FIRST: Reply = Reply::constant(503, "5.5.1", "say MAIL first");
 pub(crate) const MAIL_AGAIN: Reply = Reply::constant(503, "5.5.1", "a message is under way already");
 pub(crate) const MID_CHUNKS: Reply = Reply::constant(503, "5.5.1", "a message that began with BDAT goes on with BDAT");
 pub(crate) const BINARY_NEEDS_BDAT: Reply = Reply::constant(503, "5.5.1", "a BINARYMIME message comes with BDAT");
 pub(crate) const NO_RECIPIENTS: Reply = Reply::constant(554, "5.5.1", "no recipient was accepted");
+pub(crate) const NO_RECIPIENTS_LMTP: Reply = Reply::constant(503, "5.5.1", "no recipient was accepted");
 pub(crate) const TLS_ALREADY: Reply = Reply::constant(503, "5.5.1", "TLS is on already");
 pub(crate) const NO_TLS: Reply = Reply::constant(502, "5.5.1", "no TLS here");
 

@@ -31,11 +31,13 @@ pub(super) struct TestPeer {
     pub(super) store_is_slow: bool,
     /// The number of messages that the store has answered for.
     pub(super) answered: usize,
+    protocol: Protocol,
 }
 
 impl TestPeer {
     pub(super) fn with(policy: Policy) -> Self {
         let now = Instant::now();
+        let protocol = policy.protocol;
         let dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
         let (input, output, stored) = (BytesMut::new(), String::new(), Vec::new());
         let mut peer = Self {
@@ -51,9 +53,10 @@ impl TestPeer {
             may_log_in: true,
             store_is_slow: false,
             answered: 0,
+            protocol,
         };
         peer.dialogue.handle_time(now);
-        assert_eq!(peer.replies(), "220 vm1.example ESMTP\r\n");
+        assert_eq!(peer.replies(), format!("220 vm1.example {}\r\n", protocol.name()));
         peer
     }
 
@@ -144,7 +147,27 @@ impl TestPeer {
     /// The store answers for the oldest message that is being stored.
     pub(super) fn answer(&mut self) {
         self.answered += 1;
+        if self.protocol == Protocol::Lmtp {
+            return self.answer_each();
+        }
         self.dialogue.handle_stored(&Reply::with_status(250, "2.0.0", format_args!("kept {}", self.answered)), self.now);
+    }
+
+    /// The store answers for each recipient of the message: the mailbox 202 is full.
+    fn answer_each(&mut self) {
+        let delivery = &self.stored[self.answered - 1];
+        let mut replies: Vec<_> = delivery
+            .mailboxes
+            .iter()
+            .map(|mailbox| match mailbox.as_str() {
+                "202" => Reply::with_status(452, "4.2.2", "202 full"),
+                _ => Reply::with_status(250, "2.1.5", format_args!("{mailbox} kept {}", self.answered)),
+            })
+            .collect();
+        if delivery.postmaster {
+            replies.push(Reply::with_status(250, "2.0.0", format_args!("postmaster kept {}", self.answered)));
+        }
+        self.dialogue.handle_stored_each(&replies, self.now);
     }
 
     /// The store answers for the oldest message that is being stored; returns all replies.
@@ -188,6 +211,7 @@ pub(super) fn policy(limits: Limits) -> Policy {
     Policy {
         node: "vm1.example".into(),
         domain: "vm.example".into(),
+        protocol: Protocol::Smtp,
         has_postmaster: true,
         offers_tls: true,
         offers_binary: true,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
+use super::Protocol;
 use crate::message::{MailboxId, TlsVersion};
 
 /// A `Received:` header; its [`Display`](fmt::Display) ends with a line end.
@@ -14,14 +15,16 @@ use crate::message::{MailboxId, TlsVersion};
 /// RFC 5321 §4.4; RFC 3848 for the names of the protocols.
 #[derive(Debug)]
 pub(super) struct Trace<'a> {
-    /// The name that the peer gave in EHLO or HELO.
+    /// The name that the peer gave in EHLO, HELO or LHLO.
     pub(super) name: &'a str,
-    /// Whether the command was EHLO.
+    /// Whether the command was EHLO or LHLO.
     pub(super) extended: bool,
     /// The peer's address.
     pub(super) address: Option<IpAddr>,
     /// The TLS version, if TLS protects the connection.
     pub(super) tls: Option<TlsVersion>,
+    /// The protocol of the session.
+    pub(super) protocol: Protocol,
     /// Whether the peer has logged in.
     pub(super) logged_in: bool,
     /// The host name of this node.
@@ -45,12 +48,16 @@ impl fmt::Display for Trace<'_> {
             Some(IpAddr::V6(address)) => write!(f, " ([IPv6:{address}])")?,
             None => {}
         }
-        let protocol = match (self.tls, self.logged_in, self.extended) {
-            (Some(_), true, _) => "ESMTPSA",
-            (Some(_), false, _) => "ESMTPS",
-            (None, true, _) => "ESMTPA",
-            (None, false, true) => "ESMTP",
-            (None, false, false) => "SMTP",
+        let protocol = match (self.protocol, self.tls, self.logged_in, self.extended) {
+            (Protocol::Smtp, Some(_), true, _) => "ESMTPSA",
+            (Protocol::Smtp, Some(_), false, _) => "ESMTPS",
+            (Protocol::Smtp, None, true, _) => "ESMTPA",
+            (Protocol::Smtp, None, false, true) => "ESMTP",
+            (Protocol::Smtp, None, false, false) => "SMTP",
+            (Protocol::Lmtp, Some(_), true, _) => "LMTPSA",
+            (Protocol::Lmtp, Some(_), false, _) => "LMTPS",
+            (Protocol::Lmtp, None, true, _) => "LMTPA",
+            (Protocol::Lmtp, None, false, _) => "LMTP",
         };
         write!(f, "\r\n\tby {} with {protocol}", self.node)?;
         if let Some(version) = self.tls {
@@ -81,6 +88,7 @@ mod tests {
             extended: true,
             address: Some("::ffff:192.0.2.7".parse().unwrap()),
             tls: Some(TlsVersion::V1_3),
+            protocol: Protocol::Smtp,
             logged_in: false,
             node: "vm.example",
             session: 0xab,
@@ -102,5 +110,14 @@ mod tests {
             ..trace
         };
         assert!(trace.to_string().starts_with("Received: from [::1] ([IPv6:2001:db8::1])\r\n\tby vm.example with SMTP\r\n\tid "));
+        for (tls, logged_in, name) in [
+            (None, false, "LMTP"),
+            (None, true, "LMTPA"),
+            (Some(TlsVersion::V1_2), false, "LMTPS"),
+            (Some(TlsVersion::V1_3), true, "LMTPSA"),
+        ] {
+            trace = Trace { protocol: Protocol::Lmtp, tls, logged_in, ..trace };
+            assert_eq!(trace.to_string().split_whitespace().skip_while(|word| *word != "with").nth(1), Some(name));
+        }
     }
 }

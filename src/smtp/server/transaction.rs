@@ -1,7 +1,8 @@
 //! [`ServerTransaction`]: a mail transaction, with its recipients.
 
-use super::Recipient;
 use super::body::Body;
+use super::replies_due::RepliesDue;
+use super::{Protocol, Recipient};
 use crate::message::{MailAddress, MailboxId};
 use crate::smtp::Reply;
 use crate::smtp::command::BodyType;
@@ -21,13 +22,15 @@ pub(super) struct ServerTransaction {
     has_null_sender: bool,
     /// The sender, if it is an address that needs no quotes.
     pub(super) sender: Option<MailAddress>,
+    /// The replies that the end of the message gets.
+    pub(super) replies_due: RepliesDue,
     /// The chunks that have arrived with BDAT.
     pub(super) chunks: Chunks,
 }
 
 impl ServerTransaction {
     /// A transaction without recipients.
-    pub(super) fn new(from: &Path<'_>, announced: usize, body_type: BodyType) -> Self {
+    pub(super) fn new(from: &Path<'_>, announced: usize, body_type: BodyType, protocol: Protocol) -> Self {
         let (mailboxes, has_null_sender) = (Vec::new(), *from == Path::Null);
         let sender = match from {
             Path::Mailbox { local, domain } => format!("{local}@{domain}").parse().ok(),
@@ -41,6 +44,7 @@ impl ServerTransaction {
             report_to: None,
             has_null_sender,
             sender,
+            replies_due: RepliesDue::of(protocol),
             chunks: Chunks::None,
         }
     }
@@ -79,6 +83,26 @@ impl ServerTransaction {
     /// Returns how long the message may be, where others may have `limit` bytes.
     pub(super) fn limit(&self, limit: usize) -> usize {
         if self.report_to.is_some() { limit.min(MAX_REPORT) } else { limit }
+    }
+
+    /// Notes that an RCPT with this recipient is accepted, which the transaction has.
+    pub(super) fn note_accepted(&mut self, recipient: &Recipient) {
+        if let RepliesDue::OfRecipients(places) = &mut self.replies_due {
+            places.push(match recipient {
+                Recipient::Mailbox(mailbox) => self.mailboxes.iter().position(|other| other == mailbox),
+                Recipient::Postmaster | Recipient::ReturnPath(_) | Recipient::NodeSender => None,
+            });
+        }
+    }
+
+    /// Whether the recipient is one of the transaction already, and RCPT may name it again.
+    pub(super) fn may_repeat(&self, recipient: &Recipient, limit: usize) -> bool {
+        self.has(recipient) && self.replies_due.len() < limit
+    }
+
+    /// Returns how many recipients count towards the limit: in LMTP, each accepted RCPT does, because each gets a reply.
+    pub(super) fn counted(&self) -> usize {
+        self.len().max(self.replies_due.len())
     }
 }
 
