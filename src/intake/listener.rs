@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use crate::smtp::Reply;
-use crate::smtp::server::Access;
+use crate::smtp::server::{Access, Protocol};
 
 /// How connections to a listener begin, and which clients may deliver there.
 ///
@@ -21,12 +21,14 @@ use crate::smtp::server::Access;
 ///
 /// let inside = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse()?]));
 /// let here = ListenerPolicy::from(ListenMode::StartTls);
+/// let from_mail_server = here.clone().lmtp();
 /// # Ok::<(), voicemail::intake::InvalidCidr>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ListenerPolicy {
     pub(super) mode: ListenMode,
     pub(super) access: Access,
+    pub(super) protocol: Protocol,
 }
 
 /// How connections to a port begin: in plain text, or with TLS.
@@ -40,9 +42,23 @@ pub enum ListenMode {
 }
 
 impl ListenerPolicy {
-    /// A policy for connections that begin by `mode`, where clients with `access` may deliver.
+    /// A policy for SMTP connections that begin by `mode`, where clients with `access` may deliver.
     pub fn new(mode: ListenMode, access: Access) -> Self {
-        Self { mode, access }
+        Self { mode, access, protocol: Protocol::Smtp }
+    }
+
+    /// Speaks LMTP at this listener instead of SMTP, with a mail server on this host or in its own network that hands messages to this node.
+    ///
+    /// LMTP has one reply for each recipient of a message: if one mailbox is full, the mail server sends only that copy again. It is never
+    /// the protocol of port 25 (RFC 2033 §5).
+    ///
+    /// # Source
+    ///
+    /// RFC 2033.
+    #[must_use]
+    pub fn lmtp(mut self) -> Self {
+        self.protocol = Protocol::Lmtp;
+        self
     }
 }
 

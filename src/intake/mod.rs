@@ -1,4 +1,4 @@
-//! The SMTP receiver [`Intake`]: it answers 250 after a message is stored in its mailboxes, and not before.
+//! The receiver [`Intake`] of SMTP and LMTP: it answers 250 after a message is stored in its mailboxes, and not before.
 //!
 //! It accepts messages for the mailboxes of its domain and relays nothing. The state machine [`smtp::server`](crate::smtp::server)
 //! decides the conversation; a session around it reads, writes and waits.
@@ -62,14 +62,14 @@ pub use crate::smtp::server::{
     Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Sites,
     StoredPassword,
 };
-use crate::smtp::server::{Policy, replies as smtp_replies};
+use crate::smtp::server::{Policy, Protocol, replies as smtp_replies};
 use crate::store::MessageStore;
 
-/// Receives mail by SMTP and stores it in mailboxes. Clones are handles of the same intake, and share its limits.
+/// Receives mail by SMTP or [LMTP](ListenerPolicy::lmtp) and stores it in mailboxes. Clones are handles of the same intake, and share its limits.
 ///
 /// - **Kept.** 250 at the end of a message means that the store has it for every recipient. SMTP has one reply for all of them:
 ///   if one failed transiently, it is 4xx, and the mailboxes that have the message recognise it when it comes again; if all failures
-///   are final, it is 5xx. A message that arrived before counts as kept.
+///   are final, it is 5xx. LMTP has one reply for each, about its mailbox alone. A message that arrived before counts as kept.
 /// - **Refused, not dropped.** An unknown mailbox is 550 5.1.1, another domain 550 5.7.1, a full mailbox 452 4.2.2, a full disk
 ///   452 4.3.1, too big 552 5.3.4, a failing directory or store 451 4.3.0, unreadable audio 554 5.6.1. If the store can
 ///   [predict](MessageStore::check) a failure from the size that MAIL announced, RCPT is refused, before the audio is sent; other failures
@@ -133,9 +133,9 @@ impl Intake {
         policy: impl Into<ListenerPolicy>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let ListenerPolicy { mode, access } = policy.into();
+        let ListenerPolicy { mode, access, protocol } = policy.into();
         self.check(mode)?;
-        let policy = self.policy_for(access);
+        let policy = self.policy_for(access, protocol);
         let (phase, stopping) = watch::channel(StopPhase::Running);
         let mut sessions = JoinSet::new();
         let mut stop = pin!(stop);
@@ -190,9 +190,9 @@ impl Intake {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let ListenerPolicy { mode, access } = policy.into();
+        let ListenerPolicy { mode, access, protocol } = policy.into();
         self.check(mode)?;
-        let accepted = AcceptedConnection { policy: self.policy_for(access), address, mode };
+        let accepted = AcceptedConnection { policy: self.policy_for(access, protocol), address, mode };
         let permit = self.context.slots.enter(address, now()).ok_or(io::ErrorKind::QuotaExceeded)?;
         let (phase, stopping) = watch::channel(StopPhase::Running);
         let mut session = pin!(session::run(&self.context, stream, accepted, permit, stopping));
@@ -229,9 +229,9 @@ impl Intake {
         session::run(&self.context, stream, accepted, permit, stopping).await
     }
 
-    /// Returns the policy of this intake for clients with this `access`.
-    fn policy_for(&self, access: Access) -> Arc<Policy> {
-        Arc::new(Policy { access, ..Policy::clone(&self.context.policy) })
+    /// Returns the policy of this intake for clients with this `access` that speak this protocol.
+    fn policy_for(&self, access: Access, protocol: Protocol) -> Arc<Policy> {
+        Arc::new(Policy { access, protocol, ..Policy::clone(&self.context.policy) })
     }
 
     fn check(&self, mode: ListenMode) -> io::Result<()> {

@@ -1,9 +1,10 @@
-//! The replies to a message and to its recipients. One reply to a message stands for all its mailboxes.
+//! The replies to a message and to its recipients. In SMTP, one reply to a message stands for all its mailboxes.
 
 use std::io;
 
 use crate::message::{MailboxId, Message, MessageId};
 use crate::smtp::Reply;
+use crate::smtp::server::Protocol;
 use crate::store::StoreError;
 use crate::wire::DecodeError;
 
@@ -14,6 +15,26 @@ pub(super) enum DepositFailure {
     Store(StoreError),
     /// The store did not answer in time.
     NoAnswer,
+}
+
+/// Returns the replies to a message: one for all its mailboxes, or in LMTP one for each.
+///
+/// # Source
+///
+/// RFC 2033 §4.2.
+pub(super) fn replies_to_message(
+    protocol: Protocol,
+    id: MessageId,
+    outcomes: &[(&MailboxId, Result<(), DepositFailure>)],
+) -> Vec<Reply> {
+    let reply = |(mailbox, outcome): &(&MailboxId, Result<(), DepositFailure>)| match outcome {
+        Ok(()) => Reply::with_status(250, "2.1.5", format_args!("{mailbox}: kept {id}")),
+        Err(failure) => reply_to_recipient(mailbox, failure),
+    };
+    match protocol {
+        Protocol::Smtp => vec![reply_to_message(id, outcomes)],
+        Protocol::Lmtp => outcomes.iter().map(reply).collect(),
+    }
 }
 
 /// Returns the reply to a message, from the outcomes of all its mailboxes.
@@ -28,7 +49,7 @@ pub(super) enum DepositFailure {
 /// # Source
 ///
 /// RFC 5321 §4.2.5 and §6.1: after 250 the receiver is responsible for the message.
-pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<(), DepositFailure>)]) -> Reply {
+fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<(), DepositFailure>)]) -> Reply {
     let failures = || outcomes.iter().filter_map(|(mailbox, outcome)| Some((*mailbox, outcome.as_ref().err()?)));
     let replies = || failures().map(|(mailbox, failure)| (mailbox, status_of(failure), failure));
     let worst = replies().find(|(_, (code, _), _)| *code < 500).or_else(|| replies().next());
@@ -44,7 +65,7 @@ pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<()
     }
 }
 
-/// Returns the reply to a recipient whose mailbox would not accept the message.
+/// Returns the reply to a recipient whose mailbox does not accept the message.
 pub(super) fn reply_to_recipient(mailbox: &MailboxId, failure: &DepositFailure) -> Reply {
     let (code, status) = status_of(failure);
     match failure {

@@ -88,7 +88,7 @@ struct Session<'a> {
     /// The part of the incoming message that was written by the store.
     staged: Option<Box<dyn StagedMail>>,
     /// The deposits under way, each with the memory that was reserved for it.
-    stores: FuturesOrdered<BoxFuture<'a, Reply>>,
+    stores: FuturesOrdered<BoxFuture<'a, Vec<Reply>>>,
 }
 
 /// The event that ended a session's wait.
@@ -97,8 +97,8 @@ enum SessionEvent {
     Chunk(usize),
     /// This many bytes of input were read.
     Input(usize),
-    /// The reply to the oldest message whose deposit was under way.
-    Stored(Reply),
+    /// The replies to the oldest message whose deposit was under way.
+    Stored(Vec<Reply>),
     /// A stop was requested, or has come to its next phase.
     Stop,
     /// The slot was taken away.
@@ -220,8 +220,8 @@ impl Session<'_> {
                     let answered = self.send(stream, dialogue).await?;
                     if !answered && !self.wait(stream, dialogue).await? {
                         // The client may have closed only its sending side, and still reads the replies to its messages.
-                        while let Some(reply) = self.stores.next().await {
-                            dialogue.handle_stored(&reply, now());
+                        while let Some(replies) = self.stores.next().await {
+                            dialogue.handle_stored_each(&replies, now());
                         }
                         self.send(stream, dialogue).await?;
                         return Ok(SessionEnd::Closed);
@@ -246,9 +246,9 @@ impl Session<'_> {
         let (context, policy, memory) = (self.context, Arc::clone(&self.policy), self.memory.take());
         let staged = self.staged.take();
         let store = async move {
-            let reply = context.store(delivery, staged, &policy.access).await;
+            let replies = context.store(delivery, staged, &policy).await;
             drop(memory);
-            reply
+            replies
         };
         self.stores.push_back(Box::pin(store));
     }
@@ -260,7 +260,7 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 answer = &mut answer => return answer,
-                Some(reply) = self.stores.next(), if !self.stores.is_empty() => dialogue.handle_stored(&reply, now()),
+                Some(replies) = self.stores.next(), if !self.stores.is_empty() => dialogue.handle_stored_each(&replies, now()),
             }
         }
     }
@@ -296,7 +296,7 @@ impl Session<'_> {
         };
         let event = tokio::select! {
             biased;
-            Some(reply) = self.stores.next(), if !self.stores.is_empty() => SessionEvent::Stored(reply),
+            Some(replies) = self.stores.next(), if !self.stores.is_empty() => SessionEvent::Stored(replies),
             event = read, if !held => event?,
             _ = self.stop.changed(), if self.stopping < StopPhase::Cutting => SessionEvent::Stop,
             () = self.slot.revoked() => SessionEvent::SlotRevoked,
@@ -306,7 +306,7 @@ impl Session<'_> {
             SessionEvent::Chunk(0) | SessionEvent::Input(0) => return Ok(false),
             SessionEvent::Chunk(len) => dialogue.handle_filled(len, now()),
             SessionEvent::Input(_) => {}
-            SessionEvent::Stored(reply) => dialogue.handle_stored(&reply, now()),
+            SessionEvent::Stored(replies) => dialogue.handle_stored_each(&replies, now()),
             SessionEvent::Stop => drop(self.handle_stop(dialogue)),
             SessionEvent::SlotRevoked => {
                 self.leaving = true;
@@ -355,8 +355,8 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 written = &mut write => return written.map_err(|_| io::ErrorKind::TimedOut)?.map(|()| answered),
-                Some(reply) = self.stores.next(), if !self.stores.is_empty() => {
-                    dialogue.handle_stored(&reply, now());
+                Some(replies) = self.stores.next(), if !self.stores.is_empty() => {
+                    dialogue.handle_stored_each(&replies, now());
                     answered = true;
                 }
                 () = self.slot.revoked() => return Err(io::ErrorKind::ConnectionAborted.into()),

@@ -3,6 +3,7 @@
 #[cfg(feature = "node")]
 mod custody;
 mod greetings;
+mod lmtp;
 mod overlap;
 #[cfg(feature = "fs")]
 mod postmaster;

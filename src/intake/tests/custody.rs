@@ -129,3 +129,22 @@ async fn only_the_mailboxes_that_have_the_message_are_in_the_receipt() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn by_lmtp_a_stored_copy_has_its_receipt_whatever_the_others_do() {
+    let full: Failure = || StoreError::MailboxFull("202".parse().unwrap());
+    let message = message(&b"hello"[..]);
+    let mail = mail_with(&message, &key().request(message.id(), message.audio().digest()));
+    let start = "LHLO relay.example\r\nMAIL FROM:<vm+x@edge.example>\r\nRCPT TO:<202@vm.example>\r\nRCPT TO:<201@vm.example>\r\n";
+    for (is_away, codes) in [(true, ["452 4.2.2", "451 4.3.0"]), (false, ["452 4.2.2", "250 2.1.5"])] {
+        let (store, out) = (FailingStore::new([("202", full)]), Arc::new(Out(Lock::default(), is_away)));
+        let policy = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_anywhere()).lmtp();
+        let (mut client, _session) = Client::connect_by(&intake_with(&store, &out), policy);
+        client.replies(1).await;
+        client.send(pipelined(start, &mail)).await;
+        let replies = client.replies(6).await;
+        let last: Vec<_> = replies.lines().skip(replies.lines().count() - 2).map(|line| &line[..9]).collect();
+        assert_eq!(last, codes, "{replies}");
+        assert_eq!(out.0.lock().len(), usize::from(!is_away));
+    }
+}

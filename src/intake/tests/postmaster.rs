@@ -124,6 +124,28 @@ async fn the_copy_of_the_postmaster_is_stored_last() {
     assert_eq!((files(&disk).len(), store.new_messages().await), (2, 1), "and the postmaster has it");
 }
 
+#[tokio::test(start_paused = true)]
+async fn by_lmtp_the_postmaster_has_a_reply_of_its_own() {
+    let disk = PowerCutDisk::new();
+    let away: Failure = || StoreError::Unavailable("away".into());
+    let intake = builder(&FailingStore::new([("202", away)])).postmaster(folder_on(disk.clone())).build();
+    let sent = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
+    for (count, (number, mail, code)) in
+        [("202", &sent[..], "451"), ("201", &sent, "250"), ("201", REPORT, "554")].iter().enumerate()
+    {
+        let policy = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_anywhere()).lmtp();
+        let (mut client, _session) = Client::connect_by(&intake, policy);
+        client.replies(1).await;
+        let start = "LHLO mx.example\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n";
+        client.send(pipelined(&format!("{start}RCPT TO:<{number}@vm.example>\r\n"), mail)).await;
+        let replies = client.replies(6).await;
+        let last: Vec<_> = replies.lines().rev().take(2).collect();
+        assert_eq!(last[1], "250 2.0.0 kept for the postmaster");
+        assert!(last[0].starts_with(code), "{replies}");
+        assert_eq!(files(&disk).len(), count + 1);
+    }
+}
+
 #[tokio::test]
 async fn a_long_mail_to_the_postmaster_is_kept_whole() {
     let (disk, store) = staged::maildirs().await;

@@ -36,8 +36,7 @@ impl RepliesDue {
         }
     }
 
-    /// Writes the replies to a message, of which the store gave `replies` as in [`Dialogue::handle_stored_each`]. Returns whether the message was accepted
-    /// for any recipient.
+    /// Writes the replies to a message, of which the store gave `replies` as in [`Dialogue::handle_stored_each`]. Returns whether any of them is no refusal.
     pub(super) fn write(&self, replies: &[Reply], output: &mut BytesMut) -> bool {
         let Some(last) = replies.last() else {
             return self.write(&[replies::NO_ANSWER], output);
