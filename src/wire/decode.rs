@@ -65,14 +65,12 @@ pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, Deco
 /// A [`DecodeError`] when the header block is not that of a message. A sound that is missing or unreadable is no error here.
 pub fn decode_head(mail: &[u8]) -> Result<Head, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, DecodeLimits::default())?;
-    match own::read(&fields) {
-        Some(head) => Ok(head),
-        None => {
-            let found = find_sounds(mail, &fields, body, DecodeLimits::default()).ok();
-            let length = found.as_ref().map_or(Duration::ZERO, |found| length_of_beginning(mail, &found.sounds));
-            foreign::head(&fields, &mail[..body], &found.map(|found| found.facts).unwrap_or_default(), length)
-        }
+    if let Some(head) = own::read(&fields) {
+        return Ok(head);
     }
+    let found = find_sounds(mail, &fields, body, DecodeLimits::default()).ok();
+    let length = found.as_ref().map_or(Duration::ZERO, |found| length_of_beginning(mail, &found.sounds));
+    foreign::head(&fields, &mail[..body], &found.map(|found| found.facts).unwrap_or_default(), length)
 }
 
 /// Decodes the sound of a part.
