@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use super::webhook::{Webhook, WebhookBuilder};
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::{MailboxLimits, Retention, VoicemailSystem, WarningThresholds};
+use crate::forward::Custody;
 use crate::message::{Language, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -111,6 +112,7 @@ pub struct SiteBuilder {
     /// The licences; `None` for one that cannot be read.
     pub(super) licences: Vec<Option<Licence>>,
     pub(super) ports: Setting<u32>,
+    pub(super) custody: Setting<Custody>,
     pub(super) time: Setting<TimeSource>,
     pub(super) is_fallback: Setting<bool>,
     pub(super) backup_node: Setting<NodeAddress>,
@@ -155,6 +157,7 @@ impl SiteBuilder {
             trunk_groups: BTreeMap::new(),
             licences: Vec::new(),
             ports: Setting::Missing,
+            custody: Setting::Missing,
             time: Setting::Missing,
             is_fallback: Setting::Missing,
             backup_node: Setting::Missing,
@@ -208,6 +211,13 @@ impl SiteBuilder {
     /// Sets the number of ports: how many recordings may run at once. The default is none.
     pub fn ports(mut self, ports: u32) -> Self {
         self.ports = Setting::Value(ports);
+        self
+    }
+
+    /// Sets whether the PBX's distributed node reaches the central node itself or through a mail server that sends messages on. The default is
+    /// [`Custody::Final`].
+    pub fn custody(mut self, custody: Custody) -> Self {
+        self.custody = Setting::Value(custody);
         self
     }
 
@@ -293,6 +303,7 @@ impl SiteBuilder {
             trunk_groups: trunk_groups.map(|(name, leads_to)| Some((name, leads_to?.parse().ok()?))).collect::<Option<_>>()?,
             licences: self.licences.into_iter().collect::<Option<_>>()?,
             ports: self.ports.value().unwrap_or(0),
+            custody: self.custody.value().unwrap_or_default(),
             time_servers,
             zone: self.zone.value()?,
             language: self.language,

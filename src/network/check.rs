@@ -71,6 +71,7 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     shared::shared_mailboxes_are_not_nested,
     shared::groups_make_no_copies,
     limits::messages_stay_for_some_time,
+    custody_is_of_a_distributed_node,
     limits::warnings_come_at_a_percentage,
     |pbx, found| limits::undeliverable_is_a_mailbox(pbx.site.undeliverable.as_ref(), pbx.index, found),
 ];
@@ -266,6 +267,14 @@ fn engine_is_of_the_central_node(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
         (pbx.voicemail(), pbx.site.engine.as_value())
     {
         found.push(Rule::EngineNotAllowed { voicemail, found: engine.clone() });
+    }
+}
+
+fn custody_is_of_a_distributed_node(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    if let (Some(voicemail @ (VoicemailType::Central | VoicemailType::Centralized)), Some(custody)) =
+        (pbx.voicemail(), pbx.site.custody.as_value())
+    {
+        found.push(Rule::CustodyNotAllowed { voicemail, found: *custody });
     }
 }
 

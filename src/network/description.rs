@@ -101,6 +101,9 @@ use crate::message::{Language, MailboxId};
 #[cfg_attr(feature = "http-client", doc = "[`Webhook`](super::Webhook) shows the table of a web hook. ")]
 /// A description with web hooks is read by a program with the feature `http-client`, and is a fault in any other.
 ///
+/// A PBX with distributed voicemail may say how its node reaches the central one, by the value of [`Custody`](crate::forward::Custody): `custody = "final"`,
+/// the default, `"auto"` or `"relay"`.
+///
 /// # Examples
 ///
 /// All faults are reported, and each is displayed on a line:
@@ -213,6 +216,7 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     read_trunk_groups(&mut fields, &mut site);
     site.licences = licences(&mut fields);
     site.ports = fields.number("ports");
+    site.custody = fields.parsed("custody", |found| Rule::UnknownCustody { found });
     site.time = time(&mut fields);
     site.is_fallback = fields.boolean("fallback");
     site.backup_node = address(&mut fields, "backup_node");

@@ -3,6 +3,7 @@
 mod code;
 
 use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
+use crate::forward::Custody;
 use crate::message::{InvalidMailboxId, MailboxId, SiteId};
 use crate::rules::{InvalidRules, RuleId};
 
@@ -515,6 +516,20 @@ pub enum Rule {
         /// The kind of value that is required.
         wanted: String,
         /// The value given.
+        found: String,
+    },
+    /// N75: only a distributed node sends messages to the central one.
+    #[error("only a PBX with distributed voicemail has custody; found {found} on a PBX with {voicemail} voicemail; remove it")]
+    CustodyNotAllowed {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+        /// The custody given.
+        found: Custody,
+    },
+    /// N76: the custody can be read.
+    #[error("{}; found {found:?}; correct it", crate::forward::UnknownCustody)]
+    UnknownCustody {
+        /// The custody given.
         found: String,
     },
     /// N49: the rules for messages that arrive are valid together.

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
 use crate::directory::{Group, MailboxLimits, RecordingLimits, Retention, WarningThresholds};
+use crate::forward::Custody;
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -23,6 +24,7 @@ pub struct Site {
     pub(super) trunk_groups: BTreeMap<String, SiteId>,
     pub(super) licences: Vec<Licence>,
     pub(super) ports: u32,
+    pub(super) custody: Custody,
     pub(super) time_servers: Vec<TimeServer>,
     pub(super) zone: Tz,
     pub(super) language: Option<Language>,
@@ -83,6 +85,12 @@ impl Site {
     /// The number of recordings that may run at once; 0 on centralized voicemail, where recordings take the central PBX's ports.
     pub fn ports(&self) -> u32 {
         self.ports
+    }
+
+    /// Whether the PBX's distributed node reaches the central node itself, or through a mail server that sends messages on: the setting for its
+    /// [forwarder](crate::forward::Custody).
+    pub fn custody(&self) -> Custody {
+        self.custody
     }
 
     /// The SNTP servers of the PBX, at least one, the preferred one first.

@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::{PbxName, Setting};
 use crate::directory::{MailboxLimits, RecordingLimits, Retention};
+use crate::forward::Custody;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -111,6 +112,7 @@ const BREAKS: &[(&str, Break)] = &[
         let retention = Retention::default().new_for(Duration::ZERO);
         at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { retention, ..mailbox("77777") }))
     }),
+    ("N75", |sites, pick| at(sites, pick, &NOT_DISTRIBUTED, |site| site.custody = Setting::Value(Custody::Auto))),
     ("N44", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.engine = Setting::Value("other".parse().unwrap()))),
     ("N45", |sites, pick| {
         no_fallback(sites);
@@ -122,6 +124,7 @@ const BREAKS: &[(&str, Break)] = &[
     }),
 ];
 
+const NOT_DISTRIBUTED: [VoicemailType; 2] = [VoicemailType::Central, VoicemailType::Centralized];
 const CENTRAL: [VoicemailType; 1] = [VoicemailType::Central];
 const CENTRALIZED: [VoicemailType; 1] = [VoicemailType::Centralized];
 const RECORDING: [VoicemailType; 2] = [VoicemailType::Central, VoicemailType::Distributed];

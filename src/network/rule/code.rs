@@ -3,7 +3,7 @@
 use super::Rule;
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44, N45, N47 and those from N50 on are about the
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44, N45, N47 and those from N50 on but N76 are about the
     /// network, and the others about the form of a description.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -65,6 +65,8 @@ impl Rule {
             Self::GroupMakesCopies { .. } => "N56",
             Self::FirstOwnsWithoutMembers { .. } => "N57",
             Self::StaysNoTime { .. } => "N58",
+            Self::CustodyNotAllowed { .. } => "N75",
+            Self::UnknownCustody { .. } => "N76",
             Self::WarningPercent { .. } => "N59",
             Self::UnknownUndeliverable { .. } => "N60",
             Self::DuplicateWebhook { .. } => "N65",
