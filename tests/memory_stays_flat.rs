@@ -53,6 +53,17 @@ fn a_hundred_thousand_messages_waiting_stay_under_64_mb() {
 }
 
 #[test]
+fn five_thousand_relayed_messages_take_little_memory() {
+    relayed("five_thousand_relayed_messages_take_little_memory", 5_000, 30 * MB);
+}
+
+#[test]
+#[ignore = "it writes 100 000 files; .ci/run runs it"]
+fn a_hundred_thousand_relayed_messages_stay_under_64_mb() {
+    relayed("a_hundred_thousand_relayed_messages_stay_under_64_mb", 100_000, 64 * MB);
+}
+
+#[test]
 fn eight_long_transfers_take_little_memory_on_either_side() {
     transfers("eight_long_transfers_take_little_memory_on_either_side", 8, 40 * MB);
 }
@@ -192,6 +203,43 @@ async fn wait_with(folder: &Path, count: usize) {
     full.tried(count).await;
     running.stop().await;
     assert_eq!(node.spool().state()[0].depth, count);
+}
+
+/// A node that starts with `count` messages for which it waits for receipts takes less than `limit` bytes.
+fn relayed(name: &str, count: usize, limit: usize) {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        on_a_runtime(wait_for_receipts(Path::new(&folder), count));
+        return print_most_resident();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    on_a_runtime(fill(folder.path(), count));
+    let spool = folder.path().join(HIMALAYA);
+    let queue = fs::read_dir(spool.join("queue")).unwrap().next().unwrap().unwrap();
+    let to = spool.join("relayed").join(queue.file_name());
+    fs::create_dir_all(&to).unwrap();
+    for file in fs::read_dir(queue.path()).unwrap() {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let (_, id_and_mailbox) = name.split_once("Z-").unwrap();
+        fs::rename(file.path(), to.join(format!("{}-{id_and_mailbox}", chrono::Utc::now().format("%Y%m%dT%H0000Z")))).unwrap();
+    }
+    let most = most_resident(&mut again(name, folder.path()));
+    println!("{count} messages relayed: {} kB", most / 1000);
+    assert!(most < limit, "{count} messages relayed took {most} bytes");
+}
+
+/// Opens the node, and runs it until it has looked at the relayed messages.
+async fn wait_for_receipts(folder: &Path, count: usize) {
+    let began = std::time::Instant::now();
+    let node = node(HIMALAYA, folder).forwarder(Full::default()).open().await.unwrap();
+    println!("opened after {:?}", began.elapsed());
+    let running = run(&node);
+    while !folder.join(HIMALAYA).join("relayed/checked.txt").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.stop().await;
+    let state = &node.spool().state()[0];
+    assert_eq!((state.depth, state.relayed), (0, count));
 }
 
 /// The other node, where all mailboxes are full.

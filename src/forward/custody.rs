@@ -9,8 +9,20 @@ use std::str::FromStr;
 /// message, or be refused later, and a report of its own that says "delivered" proves nothing (Exim 4.96 says so of a message that it has
 /// handed to a server without delivery reports).
 ///
-/// A node before version 0.2 does not say what it is, and sends no receipt: behind it, and for all other mail servers that keep the mailboxes themselves,
-/// [`Final`](Self::Final) is right, and [`Auto`](Self::Auto) takes them for relays.
+/// A node of this crate says under TLS that it keeps the mailboxes (`XVOICEMAIL 1 FINAL` in its reply to EHLO). Older nodes say nothing and send no
+/// receipts: behind them, and behind other mail servers that keep the mailboxes themselves, [`Final`](Self::Final) is right, and
+/// [`Auto`](Self::Auto) takes them for relays.
+///
+/// # Set-up of both nodes
+///
+/// | node | setting | why |
+/// |---|---|---|
+/// | the one that sends | `SmtpForwarderBuilder::custody` and `return_paths` | each message asks for a receipt, and says where to send it |
+/// | | `NodeBuilder::return_paths` and `custody_key` | reports are received and believed by the same keys |
+/// | | a listener that admits the relay | the receipts come by mail |
+/// | the one that keeps the mailboxes | `NodeBuilder::custody_secret` and `mail_out` | it proves its receipts, and sends them |
+///
+/// The relay must route mail for the host name of the sending node to its listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Custody {

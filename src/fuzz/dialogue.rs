@@ -138,6 +138,7 @@ fn policy(protocol: Protocol) -> Policy {
         has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
+        offers_reports: true,
         is_final: true,
         access: ACCESS.clone(),
         limits: Limits { command_line: 512, message: 64 * 1024, recipients: 3, commands: 200, ..Limits::default() },

@@ -187,6 +187,10 @@ impl IntakeBuilder {
                 has_postmaster: self.postmaster.is_some(),
                 offers_tls: self.tls.is_some(),
                 offers_binary: self.offers_binary,
+                #[cfg(feature = "node")]
+                offers_reports: self.receipts.is_some() && self.mailboxes.is_some(),
+                #[cfg(not(feature = "node"))]
+                offers_reports: false,
                 is_final: self.mailboxes.is_some(),
                 limits,
                 access: Access::default(),

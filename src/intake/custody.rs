@@ -10,8 +10,9 @@ use super::context::IntakeContext;
 use super::receipts::Receipts;
 use crate::forward::{MailOut, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
+use crate::smtp::server::Delivery;
 use crate::smtp::{CustodySecret, Reply};
-use crate::wire::{self, DeliveredReport};
+use crate::wire::{self, DeliveredRecipient, DeliveredReport};
 
 impl IntakeBuilder {
     /// Sends a receipt for each stored message whose sender asks for it, because the message came through a relay: a delivery report from the null
@@ -24,7 +25,18 @@ impl IntakeBuilder {
     ///
     /// RFC 3461 §5.2.3, RFC 3464.
     pub fn receipts(mut self, secret: CustodySecret, out: impl MailOut) -> Self {
-        self.receipts = Some(Receipts { secret, out: Arc::new(out) });
+        self.receipts = Some(Receipts { secret: Some(secret), out: Arc::new(out) });
+        self
+    }
+
+    /// Takes requests for delivery reports (DSN), and sends by `out` the report that a message is in its mailbox, to senders who ask for it by
+    /// `NOTIFY=SUCCESS`. It does so with [`receipts`](Self::receipts), too. No other report is sent, because no message fails after 250.
+    ///
+    /// # Source
+    ///
+    /// RFC 3461.
+    pub fn delivery_reports(mut self, out: impl MailOut) -> Self {
+        self.receipts = Some(Receipts { secret: None, out: Arc::new(out) });
         self
     }
 }
@@ -33,19 +45,42 @@ impl IntakeContext {
     /// Sends the receipt for a message that is in these mailboxes, if its sender has asked for it. The error is the reply that asks for the message again.
     pub(super) async fn send_receipt(
         &self,
-        sender: Option<&MailAddress>,
+        delivery: &Delivery,
         message: &Message,
         mailboxes: &[&MailboxId],
     ) -> Result<(), Reply> {
-        let (Some(Receipts { secret, out }), Some(to)) = (&self.receipts, sender) else { return Ok(()) };
+        let (Some(Receipts { secret, out }), Some(to)) = (&self.receipts, &delivery.sender) else { return Ok(()) };
         if mailboxes.is_empty() {
             return Ok(());
         }
-        let request = self.request_in(message).await.map_err(|error| Reply::with_status(451, "4.3.0", error))?;
         let (id, digest) = (message.id(), message.audio().digest());
-        let Some(key) = request.and_then(|request| secret.requester(&request, id, digest)) else { return Ok(()) };
-        if !is_address_of(to, key.node()) {
-            tracing::warn!(%id, "a request for a receipt is not answered: the message came from another address than the node's that asks");
+        let key = match secret {
+            Some(secret) => {
+                let request = self.request_in(message).await.map_err(|error| Reply::with_status(451, "4.3.0", error))?;
+                request.and_then(|request| secret.requester(&request, id, digest))
+            }
+            None => None,
+        };
+        let key = key.filter(|key| {
+            let fits = is_address_of(to, key.node());
+            if !fits {
+                tracing::warn!(%id, "a request for a receipt is not answered: the message came from another address than the node's that asks");
+            }
+            fits
+        });
+        let asked = |mailbox: &MailboxId| {
+            let position = delivery.mailboxes.iter().position(|other| other == mailbox)?;
+            delivery.recipient_reports.get(position)
+        };
+        let recipients = mailboxes.iter().filter(|mailbox| key.is_some() || asked(mailbox).is_some_and(|asked| asked.on_success));
+        let recipients: Vec<_> = recipients
+            .map(|mailbox| DeliveredRecipient {
+                mailbox,
+                original: asked(mailbox).and_then(|asked| asked.original.as_deref()),
+                custody: key.as_ref().map(|key| key.receipt(id, mailbox, digest)),
+            })
+            .collect();
+        if recipients.is_empty() {
             return Ok(());
         }
         let report = DeliveredReport {
@@ -54,7 +89,8 @@ impl IntakeContext {
             to,
             id,
             digest,
-            mailboxes: mailboxes.iter().map(|mailbox| (*mailbox, Some(key.receipt(id, mailbox, digest)))).collect(),
+            envelope_id: delivery.reports.envelope_id.as_deref(),
+            recipients,
             at: self.clock.now().instant,
         };
         match out.send(Sender::Null, to, &report.to_mail()).await {

@@ -70,7 +70,7 @@ impl IntakeContext {
         // A message that comes again for all recipients gets its receipt then.
         if policy.protocol == Protocol::Lmtp || !replies.iter().any(|reply| (400..500).contains(&reply.code)) {
             let stored: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(mailbox, _)| *mailbox).collect();
-            if let Err(refusal) = self.send_receipt(delivery.sender.as_ref(), message, &stored).await {
+            if let Err(refusal) = self.send_receipt(&delivery, message, &stored).await {
                 let all = policy.protocol == Protocol::Smtp;
                 replies.iter_mut().filter(|reply| all || reply.is_positive()).for_each(|reply| *reply = refusal.clone());
             }

@@ -8,6 +8,7 @@ use crate::smtp::CustodySecret;
 /// How receipts are proven and sent.
 #[derive(Debug)]
 pub(super) struct Receipts {
-    pub(super) secret: CustodySecret,
+    /// The secret that proves receipts; without it, only reports that RCPT asks for are sent.
+    pub(super) secret: Option<CustodySecret>,
     pub(super) out: Arc<dyn MailOut>,
 }

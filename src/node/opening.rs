@@ -288,7 +288,8 @@ impl NodeBuilder {
                 );
                 intake
             }
-            (None, _) => intake,
+            (None, Some(outbox)) => intake.delivery_reports(outbox.clone()),
+            (None, None) => intake,
         };
         let reports =
             SpoolReports { spool: spool.clone(), key: self.custody_key.clone(), domain: self.network.domain().to_owned() };

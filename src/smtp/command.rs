@@ -3,6 +3,7 @@
 use smtp_proto::request::parser::Rfc5321Parser;
 use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MailFrom, RcptTo};
 
+use super::delivery_request::{MailRequest, RecipientRequest, without_requests};
 use super::path::{Path, PathError};
 
 /// A command with its arguments.
@@ -17,8 +18,8 @@ pub(crate) enum Command<'a> {
     Lhlo(&'a str),
     StartTls,
     Auth { mechanism: &'a str, initial: Option<&'a str> },
-    Mail { from: Path<'a>, size: usize, body: BodyType, has_auth: bool },
-    Rcpt(Path<'a>),
+    Mail { from: Path<'a>, size: usize, body: BodyType, has_auth: bool, reports: MailRequest },
+    Rcpt(Path<'a>, RecipientRequest),
     Data,
     Bdat { size: u64, last: bool },
     Rset,
@@ -186,13 +187,15 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     if !has_sound_size(parameters) {
         return Err(CommandError::BadParameter);
     }
+    let reports = MailRequest::read(parameters).map_err(|_| CommandError::BadParameter)?;
+    let parameters = without_requests(parameters);
     let mut parameters = parameters.iter();
     let mail = Rfc5321Parser::new(&mut parameters).mail_from_parameters("".into()).map_err(|error| refusal(&error))?;
     if asks_for_more(&mail) {
         return Err(CommandError::UnknownParameter);
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Text } else { BodyType::Binary };
-    Ok(Command::Mail { from: path, size: mail.size, body, has_auth: mail.auth.is_some() })
+    Ok(Command::Mail { from: path, size: mail.size, body, has_auth: mail.auth.is_some(), reports })
 }
 
 /// Whether SIZE, if it is among the parameters, has 1 to 20 digits (RFC 1870 §3) and fits into 64 bits. The tokeniser would wrap around.
@@ -220,13 +223,15 @@ fn asks_for_more<T: PartialEq>(mail: &MailFrom<T>) -> bool {
 fn read_rcpt(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     let text = after_keyword(arguments, b"TO:").ok_or(CommandError::RcptSyntax)?;
     let (path, parameters) = read_path(text, CommandError::RcptSyntax, CommandError::BadRecipient)?;
+    let reports = RecipientRequest::read(parameters).map_err(|_| CommandError::BadParameter)?;
+    let parameters = without_requests(parameters);
     let mut parameters = parameters.iter();
     let rcpt = Rfc5321Parser::new(&mut parameters).rcpt_to_parameters("".into()).map_err(|error| refusal(&error))?;
     let RcptTo { orcpt, rrvs, flags, .. } = rcpt;
     if orcpt.is_some() || rrvs != 0 || flags != 0 {
         return Err(CommandError::UnknownParameter);
     }
-    Ok(Command::Rcpt(path))
+    Ok(Command::Rcpt(path, reports))
 }
 
 /// Returns the text after `keyword`. Some senders put spaces between the keyword and the path.
@@ -278,22 +283,48 @@ mod tests {
 
     #[test]
     fn commands_are_read_in_any_case_with_their_arguments() {
-        let rcpt = |local: &'static str| Command::Rcpt(Path::Mailbox { local: local.into(), domain: "vm.example" });
+        let rcpt = |local: &'static str| {
+            Command::Rcpt(Path::Mailbox { local: local.into(), domain: "vm.example" }, RecipientRequest::default())
+        };
         let sender = || Path::Mailbox { local: "a".into(), domain: "b" };
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
             ("lhlo mx.example\r\n", Command::Lhlo("mx.example")),
-            ("MAIL FROM:<>\r\n", Command::Mail { from: Path::Null, size: 0, body: BodyType::Text, has_auth: false }),
+            (
+                "MAIL FROM:<>\r\n",
+                Command::Mail {
+                    from: Path::Null,
+                    size: 0,
+                    body: BodyType::Text,
+                    has_auth: false,
+                    reports: MailRequest::default(),
+                },
+            ),
             (
                 "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",
-                Command::Mail { from: Path::Literal, size: 73122, body: BodyType::Text, has_auth: false },
+                Command::Mail {
+                    from: Path::Literal,
+                    size: 73122,
+                    body: BodyType::Text,
+                    has_auth: false,
+                    reports: MailRequest::default(),
+                },
             ),
             (
                 "MAIL FROM: <a@b> BODY=BINARYMIME\r\n",
-                Command::Mail { from: sender(), size: 0, body: BodyType::Binary, has_auth: false },
+                Command::Mail {
+                    from: sender(),
+                    size: 0,
+                    body: BodyType::Binary,
+                    has_auth: false,
+                    reports: MailRequest::default(),
+                },
             ),
-            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { from: sender(), size: 0, body: BodyType::Text, has_auth: true }),
+            (
+                "MAIL FROM:<a@b> AUTH=<>\r\n",
+                Command::Mail { from: sender(), size: 0, body: BodyType::Text, has_auth: true, reports: MailRequest::default() },
+            ),
             ("AUTH PLAIN AGEAYg==\r\n", Command::Auth { mechanism: "PLAIN", initial: Some("AGEAYg==") }),
             ("auth login\r\n", Command::Auth { mechanism: "login", initial: None }),
             ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),
@@ -340,12 +371,12 @@ mod tests {
             ("RCPT TO:<201@[300.1.1.1]>\r\n", CommandError::BadRecipient),
             ("MAIL FROM:<a@b> BODY=9BIT\r\n", CommandError::BadParameter),
             ("MAIL FROM:<a@b> SMTPUTF8\r\n", CommandError::UnknownParameter),
-            ("MAIL FROM:<a@b> RET=HDRS ENVID=x\r\n", CommandError::UnknownParameter),
+            ("MAIL FROM:<a@b> RET=HDRS RET=HDRS\r\n", CommandError::BadParameter),
             ("MAIL FROM:<a@b> COLOUR=red\r\n", CommandError::UnknownParameter),
             ("MAIL FROM:<\u{e9}@b>\r\n", CommandError::NotAscii),
             ("RCPT TO:<a b@c>\r\n", CommandError::BadRecipient),
             ("RCPT TO:\r\n", CommandError::RcptSyntax),
-            ("RCPT TO:<201@vm.example> NOTIFY=NEVER\r\n", CommandError::UnknownParameter),
+            ("RCPT TO:<201@vm.example> NOTIFY=SOMETIMES\r\n", CommandError::BadParameter),
         ] {
             assert_eq!(read(line), Err(refusal), "{line}");
         }

@@ -6,6 +6,7 @@
 //! | `outcome.rs` | the outcome for one recipient |
 //! | `command.rs`, `path.rs`, `other_protocol.rs` | commands and addresses, parsed; detection of other protocols |
 //! | `custody_key.rs` | the keys by which the node that stores a message proves its receipt |
+//! | `delivery_request.rs` | requests for delivery reports, in the parameters of MAIL and RCPT |
 //! | `return_path.rs` | return paths that a node signs, and knows again |
 //! | `extensions.rs` | the extensions in a server's reply to EHLO |
 //! | `dot_stuffing.rs` | the dots that DATA adds to a message |
@@ -23,6 +24,8 @@ pub(crate) mod client;
 mod command;
 #[cfg(feature = "smtp")]
 mod custody_key;
+#[cfg(feature = "smtp")]
+mod delivery_request;
 #[cfg(feature = "smtp")]
 pub(crate) mod dot_stuffing;
 #[cfg(feature = "smtp")]
@@ -48,6 +51,8 @@ mod status;
 pub(crate) use self::command::BodyType;
 #[cfg(feature = "smtp")]
 pub use self::custody_key::{CustodyKey, CustodySecret};
+#[cfg(feature = "smtp")]
+pub use self::delivery_request::{MailRequest, RecipientRequest};
 pub use self::outcome::Outcome;
 pub use self::reply::Reply;
 #[cfg(any(test, doc, feature = "conformance"))]

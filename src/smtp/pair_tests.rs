@@ -300,7 +300,7 @@ impl<'a> Pair<'a> {
                 to: to.iter().map(|to| format!("{to}@vm.example").parse().unwrap()).collect(),
                 size: content.len(),
                 body: BodyType::Text,
-                envelope_id: None,
+                report_id: None,
             };
             self.client.send(number, envelope, self.extensions, self.scenario.pipelining, self.now);
         }

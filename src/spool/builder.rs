@@ -129,7 +129,9 @@ impl SpoolBuilder {
         for (name, times) in relayed {
             let destination = spool.destination(&name);
             let mut known = destination.relayed.lock();
-            times.into_iter().for_each(|relayed_at| known.add(relayed_at));
+            for relayed_at in times {
+                known.add(relayed_at);
+            }
         }
         Ok(spool)
     }

@@ -23,9 +23,21 @@ pub(crate) struct DeliveredReport<'a> {
     pub(crate) id: MessageId,
     /// The digest of its sound.
     pub(crate) digest: ContentDigest,
-    /// The mailboxes that have it, each with the proof for the node that asked, if it asked for one.
-    pub(crate) mailboxes: Vec<(&'a MailboxId, Option<String>)>,
+    /// The id of the envelope, if the sender gave one: printable ASCII.
+    pub(crate) envelope_id: Option<&'a str>,
+    /// The mailboxes that have it.
+    pub(crate) recipients: Vec<DeliveredRecipient<'a>>,
     pub(crate) at: DateTime<Utc>,
+}
+
+/// A mailbox that has a message.
+#[derive(Debug)]
+pub(crate) struct DeliveredRecipient<'a> {
+    pub(crate) mailbox: &'a MailboxId,
+    /// The recipient as the sender gave it, with its type: printable ASCII.
+    pub(crate) original: Option<&'a str>,
+    /// The proof for the node that asked, if it asked for one.
+    pub(crate) custody: Option<String>,
 }
 
 impl DeliveredReport<'_> {
@@ -35,14 +47,16 @@ impl DeliveredReport<'_> {
     ///
     /// RFC 3464 §2, RFC 6522; RFC 3834 §5 for `Auto-Submitted`. Fields that begin with `X-` are extensions (RFC 3464 §2.4).
     pub(crate) fn to_mail(&self) -> Bytes {
-        let Self { node, domain, to, id, digest, mailboxes, at } = self;
+        let Self { node, domain, to, id, digest, envelope_id, recipients, at } = self;
         let (date, boundary, unique) = (at.to_rfc2822(), format!("=_{}", MessageId::random()), MessageId::random());
+        let envelope_id = envelope_id.map(|envelope| format!("Original-Envelope-Id: {envelope}\r\n")).unwrap_or_default();
         let mut groups = String::new();
-        for (mailbox, custody) in mailboxes {
+        for DeliveredRecipient { mailbox, original, custody } in recipients {
+            let original = original.map(|original| format!("Original-Recipient: {original}\r\n")).unwrap_or_default();
             // Writing to a string does not fail.
             let _ = write!(
                 groups,
-                "\r\nFinal-Recipient: rfc822;{mailbox}@{domain}\r\nAction: delivered\r\nStatus: 2.0.0\r\n{DIGEST}: sha-256={digest}\r\n"
+                "\r\n{original}Final-Recipient: rfc822;{mailbox}@{domain}\r\nAction: delivered\r\nStatus: 2.0.0\r\n{DIGEST}: sha-256={digest}\r\n"
             );
             if let Some(custody) = custody {
                 let _ = write!(groups, "{CUSTODY}: {custody}\r\n");
@@ -67,7 +81,7 @@ impl DeliveredReport<'_> {
              --{boundary}\r\n\
              Content-Type: message/delivery-status\r\n\
              \r\n\
-             Reporting-MTA: dns; {node}\r\n\
+             {envelope_id}Reporting-MTA: dns; {node}\r\n\
              Arrival-Date: {date}\r\n\
              {groups}\
              \r\n\
@@ -230,7 +244,11 @@ mod tests {
             to: &to,
             id: MessageId::from_bytes([7; 16]),
             digest: ContentDigest::of(b"sound"),
-            mailboxes: vec![(&one, Some("1;edge.example;AAAA".to_owned())), (&other, None)],
+            envelope_id: Some("0aa3ff"),
+            recipients: vec![
+                DeliveredRecipient { mailbox: &one, original: None, custody: Some("1;edge.example;AAAA".to_owned()) },
+                DeliveredRecipient { mailbox: &other, original: Some("rfc822;+4930@old.example"), custody: None },
+            ],
             at: "2026-11-29T18:00:00Z".parse().unwrap(),
         };
         String::from_utf8(report.to_mail().to_vec()).unwrap()
@@ -245,7 +263,11 @@ mod tests {
         let [one, other] = &status.recipients[..] else { panic!("{status:?}") };
         assert_eq!((&one.addresses[..], &*one.action, &*one.status), (&["2041@vm.example".to_owned()][..], "delivered", "2.0.0"));
         assert_eq!((one.custody.as_deref(), one.digest), (Some("1;edge.example;AAAA"), Some(ContentDigest::of(b"sound"))));
-        assert_eq!((&*other.addresses[0], &other.custody), ("+4930@vm.example", &None));
+        assert_eq!(
+            (&other.addresses[..], &other.custody),
+            (&["+4930@old.example", "+4930@vm.example"].map(str::to_owned)[..], &None)
+        );
+        assert!(mail.contains("\r\n\r\nOriginal-Envelope-Id: 0aa3ff\r\nReporting-MTA: dns; vm1.example\r\n"), "{mail}");
     }
 
     /// As Postfix 3.7 and Exim 4.96 write them, shortened.

@@ -133,7 +133,9 @@ mod vpim;
 pub(crate) use self::custody::custody_request;
 pub use self::decode::{decode, decode_head, decode_within};
 #[cfg(feature = "node")]
-pub(crate) use self::delivery_report::{DeliveredReport, DeliveryStatus, RecipientStatus, read_delivery_status};
+pub(crate) use self::delivery_report::{
+    DeliveredRecipient, DeliveredReport, DeliveryStatus, RecipientStatus, read_delivery_status,
+};
 pub use self::encode::{Addresses, Encoded, encode, encode_in_pieces};
 pub use self::error::DecodeError;
 pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};

@@ -195,11 +195,11 @@ impl SmtpForwarder {
                 (from, mail, BodyType::Text, None, Pipelining::Off)
             }
         };
-        let envelope_id = match content {
+        let report_id = match content {
             Content::Message(message, _) if self.is_relayed(connection, content) => Some(message.id()),
             Content::Message(..) | Content::Mail(..) => None,
         };
-        let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body, envelope_id };
+        let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body, report_id };
         connection.send(envelope, mail, progress, extensions, pipelining).await
     }
 

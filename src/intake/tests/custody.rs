@@ -148,3 +148,69 @@ async fn by_lmtp_a_stored_copy_has_its_receipt_whatever_the_others_do() {
         assert_eq!(out.0.lock().len(), usize::from(!is_away));
     }
 }
+
+/// Sends a message with requests for delivery reports; returns all replies after EHLO.
+async fn send_with(intake: &Intake, mail_from: &str, rcpts: &[&str], mail: &[u8]) -> Vec<String> {
+    let mut client = Client::connect(intake).await;
+    client.send(format!("EHLO relay.example\r\nMAIL FROM:{mail_from}\r\n")).await;
+    let mut replies = vec![client.replies(2).await.lines().last().unwrap().to_owned()];
+    for rcpt in rcpts {
+        client.send(format!("RCPT TO:{rcpt}\r\n")).await;
+        replies.push(client.last_reply(1).await);
+    }
+    client.send([format!("BDAT {} LAST\r\n", mail.len()).as_bytes(), mail].concat()).await;
+    replies.push(client.last_reply(1).await);
+    replies
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_success_is_sent_where_it_is_asked_for() {
+    let (store, out) = (FailingStore::new([]), Arc::new(Out::default()));
+    let intake = builder(&store).delivery_reports(Arc::clone(&out)).build();
+    let message = message(&b"hello"[..]);
+    let mail = mail(&message, TransferEncoding::Base64);
+    let rcpts = [
+        "<201@vm.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;+2B49@old.example",
+        "<202@vm.example> NOTIFY=NEVER ORCPT=rfc822;202@vm.example",
+    ];
+    let replies = send_with(&intake, "<anna@far.example> RET=HDRS ENVID=QQ314159+0D+0AX", &rcpts, &mail).await;
+    assert!(replies.iter().all(|reply| reply.starts_with("250")), "{replies:?}");
+    let sent = out.0.lock().clone();
+    let [(Sender::Null, to, report)] = &sent[..] else { panic!("{sent:?}") };
+    let text = String::from_utf8(report.to_vec()).unwrap();
+    assert_eq!(to, "anna@far.example");
+    assert!(text.contains("\r\nOriginal-Envelope-Id: QQ314159??X\r\n"), "{text}");
+    let status = wire::read_delivery_status(report, DecodeLimits::default()).unwrap();
+    let [only] = &status.recipients[..] else { panic!("NEVER is kept: {status:?}") };
+    assert_eq!(
+        (&only.addresses[..], &*only.action),
+        (&["+49@old.example", "201@vm.example"].map(str::to_owned)[..], "delivered")
+    );
+
+    for (mail_from, rcpt) in [
+        ("<anna@far.example>", "<201@vm.example>"),
+        ("<anna@far.example> ENVID=1", "<201@vm.example> NOTIFY=FAILURE,DELAY"),
+        ("<>", "<201@vm.example> NOTIFY=SUCCESS"),
+    ] {
+        let replies = send_with(&intake, mail_from, &[rcpt], &mail).await;
+        assert!(replies.iter().all(|reply| reply.starts_with("250")), "{replies:?}");
+        assert_eq!(out.0.lock().len(), 1, "{mail_from} {rcpt}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_taken_only_by_a_node_that_can_report() {
+    let store = FailingStore::new([]);
+    let mail = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
+    let without = builder(&store).build();
+    let replies = send_with(&without, "<anna@far.example> RET=HDRS", &["<201@vm.example>"], &mail).await;
+    assert!(replies[0].starts_with("555 5.5.4"), "{replies:?}");
+    let replies = send_with(&without, "<anna@far.example>", &["<201@vm.example> NOTIFY=SUCCESS"], &mail).await;
+    assert!(replies[1].starts_with("555 5.5.4"), "{replies:?}");
+    let with = builder(&store).delivery_reports(Arc::new(Out::default())).build();
+    let replies = send_with(&with, "<anna@far.example> ENVID=a ENVID=a", &["<201@vm.example>"], &mail).await;
+    assert!(replies[0].starts_with("501 5.5.4"), "{replies:?}");
+    let mut client = Client::connect(&with).await;
+    client.send("EHLO relay.example\r\n").await;
+    assert!(client.replies(1).await.contains("250-DSN\r\n"));
+}

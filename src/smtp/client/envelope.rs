@@ -19,7 +19,7 @@ pub(crate) struct Envelope {
     pub(crate) size: usize,
     pub(crate) body: BodyType,
     /// The id that reports shall name, if reports are asked for.
-    pub(crate) envelope_id: Option<MessageId>,
+    pub(crate) report_id: Option<MessageId>,
 }
 
 impl Envelope {
@@ -32,7 +32,7 @@ impl Envelope {
         if self.body == BodyType::Binary {
             parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
         }
-        if let Some(id) = self.envelope_id.filter(|_| extensions.dsn) {
+        if let Some(id) = self.report_id.filter(|_| extensions.dsn) {
             // RFC 3461 §4.3: a report with the header section alone is short enough to be taken.
             parameters.push(MailParameter::Other { keyword: "RET".to_owned(), value: Some("HDRS".to_owned()) });
             parameters.push(MailParameter::Other { keyword: "ENVID".to_owned(), value: Some(id.to_string()) });
@@ -44,7 +44,7 @@ impl Envelope {
     pub(super) fn recipient_command(&self, nth: usize, extensions: Extensions) -> String {
         let Some(to) = self.to.get(nth) else { return String::new() };
         let mut parameters = Vec::new();
-        if self.envelope_id.is_some() && extensions.dsn {
+        if self.report_id.is_some() && extensions.dsn {
             let original = format!("rfc822;{to}");
             parameters
                 .push(RcptParameter::Other { keyword: "NOTIFY".to_owned(), value: Some("SUCCESS,FAILURE,DELAY".to_owned()) });

@@ -18,7 +18,7 @@ fn envelope(to: &[&str]) -> Envelope {
         to: to.iter().map(|to| address(to)).collect(),
         size: 5,
         body: BodyType::Text,
-        envelope_id: None,
+        report_id: None,
     }
 }
 
@@ -268,7 +268,7 @@ proptest! {
 #[test]
 fn delivery_reports_are_asked_for_where_they_are_offered() {
     let mut envelope = envelope(&["+493023@vm.example"]);
-    envelope.envelope_id = Some(crate::message::MessageId::from_bytes([7; 16]));
+    envelope.report_id = Some(crate::message::MessageId::from_bytes([7; 16]));
     let dsn = Extensions::read("name\nDSN\nSIZE".lines(), "");
     let id = "07".repeat(16);
     assert_eq!(envelope.mail_command(dsn), format!("MAIL FROM:<voicemail@edge.example> SIZE=5 RET=HDRS ENVID={id}\r\n"));

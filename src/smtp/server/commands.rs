@@ -18,7 +18,7 @@ use crate::smtp::extensions::{FINAL, KIND};
 use crate::smtp::other_protocol;
 use crate::smtp::path::Path;
 use crate::smtp::sasl::{Mechanism, SERVER_MECHANISMS};
-use crate::smtp::{Reply, ReturnPaths};
+use crate::smtp::{RecipientRequest, Reply, ReturnPaths};
 
 impl Dialogue {
     /// Reads one command, if it has arrived; returns whether it has.
@@ -110,7 +110,7 @@ impl Dialogue {
         }
         match Command::read(line) {
             Ok(Command::Mail { .. }) => self.stores.is_full(),
-            Ok(Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Rset | Command::Noop) | Err(_) => false,
+            Ok(Command::Rcpt(..) | Command::Data | Command::Bdat { .. } | Command::Rset | Command::Noop) | Err(_) => false,
             Ok(
                 Command::Ehlo(_)
                 | Command::Helo(_)
@@ -126,8 +126,11 @@ impl Dialogue {
 
     fn execute(&mut self, command: Command<'_>, now: Instant) {
         match command {
-            Command::Mail { from, size, body, has_auth } => self.begin(&from, size, body, has_auth, now),
-            Command::Rcpt(path) => self.add_recipient(&path),
+            Command::Mail { from, size, body, has_auth, reports } => {
+                let transaction = ServerTransaction::new(&from, size, body, reports, self.policy.protocol);
+                self.begin(transaction, has_auth, now);
+            }
+            Command::Rcpt(path, reports) => self.add_recipient(&path, reports),
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
             Command::Auth { mechanism, initial } => self.begin_login(mechanism, initial),
@@ -151,11 +154,12 @@ impl Dialogue {
         if extended {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
             let policy = Arc::clone(&self.policy);
-            let Policy { node, limits, offers_binary, is_final, access, .. } = &*policy;
+            let Policy { node, limits, offers_binary, offers_reports, is_final, access, .. } = &*policy;
             let auth = access.takes_passwords(self.peer.tls.is_some()) && !self.logged_in;
             let more = [
                 offers_tls.then(|| "STARTTLS".to_owned()),
                 offers_binary.then(|| "BINARYMIME".to_owned()),
+                offers_reports.then(|| "DSN".to_owned()),
                 // In plain text, anybody could have written it.
                 (*is_final && self.peer.tls.is_some()).then(|| format!("{KIND} 1 {FINAL} {node}")),
                 auth.then(|| format!("AUTH {}", SERVER_MECHANISMS.map(Mechanism::name).join(" "))),
@@ -189,14 +193,17 @@ impl Dialogue {
         if proven { None } else { Some(if tls_first { replies::TLS_FIRST } else { replies::PROVE_FIRST }) }
     }
 
-    fn begin(&mut self, from: &Path<'_>, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
+    fn begin(&mut self, transaction: ServerTransaction, has_auth: bool, now: Instant) {
+        let ServerTransaction { announced, body_type, .. } = transaction;
         let reply = if self.name.is_none() {
             self.greeting_first()
         } else if self.transaction.is_some() {
             replies::MAIL_AGAIN
         } else if let Some(refusal) = self.refusal_without_login() {
             refusal
-        } else if body_type == BodyType::Binary && !self.policy.offers_binary {
+        } else if body_type == BodyType::Binary && !self.policy.offers_binary
+            || transaction.reports.is_given && !self.policy.offers_reports
+        {
             replies::UNKNOWN_PARAMETER
         } else if has_auth && !self.policy.access.has_passwords() {
             // RFC 4954 §5: a server that offers AUTH must accept the parameter AUTH of MAIL. Its value is not used.
@@ -205,13 +212,16 @@ impl Dialogue {
             replies::TOO_BIG
         } else {
             self.useful_until = now + LEAST_STAY;
-            self.transaction = Some(ServerTransaction::new(from, announced, body_type, self.policy.protocol));
+            self.transaction = Some(transaction);
             replies::SENDER_OK
         };
         self.send_reply(&reply);
     }
 
-    fn add_recipient(&mut self, path: &Path<'_>) {
+    fn add_recipient(&mut self, path: &Path<'_>, reports: RecipientRequest) {
+        if reports.is_given && !self.policy.offers_reports {
+            return self.send_reply(&replies::UNKNOWN_PARAMETER);
+        }
         let recipient = self.recipient_of(path);
         let recipient = match (&mut self.transaction, recipient) {
             (None, _) => Err(replies::MAIL_FIRST),
@@ -230,6 +240,9 @@ impl Dialogue {
         };
         match recipient {
             Ok(recipient) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.next_reports = reports;
+                }
                 self.state = DialogueState::LookingUp(recipient.clone());
                 let size = self.transaction.as_ref().map_or(0, |transaction| transaction.announced as u64);
                 self.action = Some(Action::LookUp(recipient, size));

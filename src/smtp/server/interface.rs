@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::Dialogue;
 use super::{Access, Limits};
 use crate::message::{MailAddress, MailboxId, Origin, TlsVersion};
-use crate::smtp::Reply;
 use crate::smtp::sasl::{LoginAttempt, NONCE_LEN, PeerName};
+use crate::smtp::{MailRequest, RecipientRequest, Reply};
 
 /// The settings of a server, the same for all its connections.
 ///
@@ -23,6 +23,7 @@ use crate::smtp::sasl::{LoginAttempt, NONCE_LEN, PeerName};
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is offered or not")]
 pub struct Policy {
     /// The host name of the node.
     pub node: String,
@@ -36,6 +37,8 @@ pub struct Policy {
     pub offers_tls: bool,
     /// Whether BINARYMIME is offered.
     pub offers_binary: bool,
+    /// Whether the server takes requests for delivery reports (DSN), and so must send them.
+    pub offers_reports: bool,
     /// Whether the server tells clients under TLS that it stores messages itself and is no relay: `XVOICEMAIL 1 FINAL` and its name.
     pub is_final: bool,
     /// The resource limits.
@@ -55,6 +58,7 @@ impl Policy {
             has_postmaster: false,
             offers_tls: false,
             offers_binary: false,
+            offers_reports: false,
             is_final: false,
             limits: Limits::default(),
             access: Access::this_machine(),
@@ -157,6 +161,10 @@ pub struct Delivery {
     pub sender: Option<MailAddress>,
     /// The recipients' mailboxes, none twice; at least one if the postmaster is no recipient, and it is no report.
     pub mailboxes: Vec<MailboxId>,
+    /// The sender's requests for reports about the message.
+    pub reports: MailRequest,
+    /// The sender's requests for reports for each of the mailboxes, in their order.
+    pub recipient_reports: Vec<RecipientRequest>,
     /// Whether the postmaster is a recipient.
     pub postmaster: bool,
     /// The local part of the return path that a report came to. It is then the only recipient, and the sender is the null reverse-path.

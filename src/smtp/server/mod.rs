@@ -68,7 +68,7 @@ use crate::smtp::Reply;
 ///
 /// # Source
 ///
-/// RFC 5321, and RFC 2033 for [LMTP](Protocol::Lmtp), with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 4954 (AUTH) and 6152 (8BITMIME).
+/// RFC 5321, and RFC 2033 for [LMTP](Protocol::Lmtp), with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH) and 6152 (8BITMIME).
 #[derive(Debug)]
 pub struct Dialogue {
     policy: Arc<Policy>,

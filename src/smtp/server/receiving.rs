@@ -288,12 +288,16 @@ impl Dialogue {
                 let (mailboxes, postmaster) = (mem::take(&mut transaction.mailboxes), transaction.postmaster);
                 let replies_due = mem::take(&mut transaction.replies_due);
                 let (report_to, sender) = (transaction.report_to.take(), transaction.sender.take());
+                let reports = mem::take(&mut transaction.reports);
+                let recipient_reports = mem::take(&mut transaction.recipient_reports);
                 let (spilled, origin) = (body.spilled(), self.peer.origin.clone());
                 self.action = Some(Action::Store(Delivery {
                     spilled,
                     mail: body.freeze(),
                     sender,
                     mailboxes,
+                    reports,
+                    recipient_reports,
                     postmaster,
                     report_to,
                     origin,

@@ -215,6 +215,7 @@ pub(super) fn policy(limits: Limits) -> Policy {
         has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
+        offers_reports: true,
         is_final: true,
         limits,
         access: Access::anyone_anywhere(),
@@ -233,7 +234,7 @@ fn a_message_is_taken_step_by_step() {
         (
             EHLO,
             "250-vm1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250-STARTTLS\r\n\
-             250-BINARYMIME\r\n250-XVOICEMAIL-ONCE\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n",
+             250-BINARYMIME\r\n250-DSN\r\n250-XVOICEMAIL-ONCE\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n",
         ),
         (MAIL, "250 2.1.0 sender ok\r\n"),
         (RCPT, "250 2.1.5 recipient ok\r\n"),

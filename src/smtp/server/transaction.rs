@@ -4,9 +4,9 @@ use super::body::Body;
 use super::replies_due::RepliesDue;
 use super::{Protocol, Recipient};
 use crate::message::{MailAddress, MailboxId};
-use crate::smtp::Reply;
 use crate::smtp::command::BodyType;
 use crate::smtp::path::Path;
+use crate::smtp::{MailRequest, RecipientRequest, Reply};
 
 /// A mail transaction, from MAIL to the end of the message.
 #[derive(Debug)]
@@ -15,6 +15,12 @@ pub(super) struct ServerTransaction {
     pub(super) announced: usize,
     pub(super) body_type: BodyType,
     pub(super) mailboxes: Vec<MailboxId>,
+    /// The requests for reports in MAIL.
+    pub(super) reports: MailRequest,
+    /// The requests for reports in RCPT, for each mailbox.
+    pub(super) recipient_reports: Vec<RecipientRequest>,
+    /// The requests for reports in the RCPT whose recipient is being looked up.
+    pub(super) next_reports: RecipientRequest,
     /// Whether the postmaster is a recipient.
     pub(super) postmaster: bool,
     /// The return path that a report goes to; it is the only recipient then.
@@ -30,7 +36,7 @@ pub(super) struct ServerTransaction {
 
 impl ServerTransaction {
     /// A transaction without recipients.
-    pub(super) fn new(from: &Path<'_>, announced: usize, body_type: BodyType, protocol: Protocol) -> Self {
+    pub(super) fn new(from: &Path<'_>, announced: usize, body_type: BodyType, reports: MailRequest, protocol: Protocol) -> Self {
         let (mailboxes, has_null_sender) = (Vec::new(), *from == Path::Null);
         let sender = match from {
             Path::Mailbox { local, domain } => format!("{local}@{domain}").parse().ok(),
@@ -40,6 +46,9 @@ impl ServerTransaction {
             announced,
             body_type,
             mailboxes,
+            reports,
+            recipient_reports: Vec::new(),
+            next_reports: RecipientRequest::default(),
             postmaster: false,
             report_to: None,
             has_null_sender,
@@ -51,7 +60,10 @@ impl ServerTransaction {
 
     pub(super) fn add(&mut self, recipient: Recipient) {
         match recipient {
-            Recipient::Mailbox(mailbox) => self.mailboxes.push(mailbox),
+            Recipient::Mailbox(mailbox) => {
+                self.mailboxes.push(mailbox);
+                self.recipient_reports.push(std::mem::take(&mut self.next_reports));
+            }
             Recipient::Postmaster => self.postmaster = true,
             Recipient::ReturnPath(local) => self.report_to = Some(local),
             Recipient::NodeSender => {}

@@ -112,13 +112,11 @@ impl Spool {
 
     pub(super) fn refuse_files(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> io::Result<Settled> {
         let alone = self.shared.relaying.lock();
-        match self.find_relayed(id, mailbox)? {
-            Some(found) => self.park_relayed(&found, reason).map(|()| Settled::Done),
-            None => {
-                drop(alone);
-                Ok(if self.is_queued(id, mailbox) { Settled::UnderWay } else { Settled::Unknown })
-            }
+        if let Some(found) = self.find_relayed(id, mailbox)? {
+            return self.park_relayed(&found, reason).map(|()| Settled::Done);
         }
+        drop(alone);
+        Ok(if self.is_queued(id, mailbox) { Settled::UnderWay } else { Settled::Unknown })
     }
 
     /// Does what has become due since the last look.
