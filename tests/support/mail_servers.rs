@@ -1,5 +1,7 @@
 //! Real mail servers between two nodes, each with a configuration of its own in a temporary folder. They need root.
 
+#![allow(clippy::unwrap_used, clippy::similar_names, clippy::format_push_string, reason = "these are tests")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
