@@ -208,7 +208,7 @@ async fn a_parked_message_and_its_note_stay_until_it_is_released() {
     assert_eq!(
         text,
         format!(
-            "destination: {CENTRAL}\nparked-at: 2025-07-14T09:05:12+00:00\nattempts: 0\nreason: the owner left ask the front desk\n"
+            "destination: {CENTRAL}\nparked-at: 2025-07-14T09:05:12+00:00\nattempts: 0\nparked-by: operator\nreason: the owner left ask the front desk\n"
         )
     );
     let parked = place.node.spool().parked().await.unwrap();
