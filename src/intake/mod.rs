@@ -231,7 +231,7 @@ impl Intake {
 
     /// Returns the policy of this intake for clients with this `access` that speak this protocol.
     fn policy_for(&self, access: Access, protocol: Protocol) -> Arc<Policy> {
-        Arc::new(Policy { access, protocol, ..Policy::clone(&self.context.policy) })
+        Arc::new(Policy { protocol, access, ..Policy::clone(&self.context.policy) })
     }
 
     fn check(&self, mode: ListenMode) -> io::Result<()> {

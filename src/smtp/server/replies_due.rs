@@ -48,7 +48,9 @@ impl RepliesDue {
             }
             Self::OfRecipients(places) => {
                 let reply_at = |place: &Option<usize>| place.and_then(|place| replies.get(place)).unwrap_or(last);
-                places.iter().for_each(|place| reply_at(place).write_to(output));
+                for place in places {
+                    reply_at(place).write_to(output);
+                }
             }
         }
         replies.iter().any(|reply| !reply.is_refusal())
