@@ -64,7 +64,7 @@ fn multipart(subtype: &str, boundary: &str, parts: &[&str]) -> String {
 
 /// A part with a sound of one byte again and again, 50 ms long.
 fn sound(byte: u8) -> String {
-    let bytes = base64::MIME.encode(&[byte; 400]);
+    let bytes = base64::MIME.encode([byte; 400]);
     format!(
         "Content-Type: audio/basic\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: inline; voice=Voice-Message\r\n\r\n{bytes}"
     )

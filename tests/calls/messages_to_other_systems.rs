@@ -72,7 +72,7 @@ async fn an_owner_reaches_a_mailbox_at_another_system() {
     let read = voicemail::wire::decode(&mail).unwrap();
     let here = central.messages("2002").await;
     assert_eq!(*read.audio(), to_adpcm32(here[0].audio()).unwrap(), "the same sound");
-    assert_eq!(read.head().caller.number.as_ref().map(|number| number.as_str()), Some("2001"));
+    assert_eq!(read.head().caller.number.as_ref().map(voicemail::message::CallerNumber::as_str), Some("2001"));
     assert_eq!(central.summary("2002").await.new, 1);
     central.close().await;
     assert!(mails.recv().await.is_none(), "the mail was sent once");

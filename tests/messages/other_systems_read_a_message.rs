@@ -1,5 +1,7 @@
 //! A mail to another voicemail system, as other programs read it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;

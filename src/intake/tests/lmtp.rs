@@ -14,8 +14,8 @@ async fn connect(intake: &Intake) -> (Client<DuplexStream>, JoinHandle<io::Resul
 
 /// Sends a mail to these numbers at once; the replies begin with those to LHLO and MAIL.
 async fn send(client: &mut Client<DuplexStream>, numbers: &[&str], mail: &[u8]) {
-    let recipients: String = numbers.iter().map(|number| format!("RCPT TO:<{number}@vm.example>\r\n")).collect();
-    client.send(pipelined(&format!("{LHLO}{recipients}"), mail)).await;
+    let recipients: Vec<_> = numbers.iter().map(|number| format!("RCPT TO:<{number}@vm.example>\r\n")).collect();
+    client.send(pipelined(&format!("{LHLO}{}", recipients.concat()), mail)).await;
 }
 
 fn full() -> StoreError {

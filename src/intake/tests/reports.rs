@@ -110,8 +110,8 @@ async fn ten_thousand_forged_reports_change_nothing() {
     let forger = ReturnPaths::new("vm1.example", &[8; 32]);
     for _ in 0..1000 {
         let mut client = Client::connect(&intake).await;
-        let rcpts: String = (0..10).map(|_| format!("RCPT TO:<{}>\r\n", address(&forger, MessageId::random()))).collect();
-        client.send(format!("EHLO mail.example\r\nMAIL FROM:<>\r\n{rcpts}QUIT\r\n")).await;
+        let rcpts: Vec<_> = (0..10).map(|_| format!("RCPT TO:<{}>\r\n", address(&forger, MessageId::random()))).collect();
+        client.send(format!("EHLO mail.example\r\nMAIL FROM:<>\r\n{}QUIT\r\n", rcpts.concat())).await;
         client.replies(2).await;
         for _ in 0..10 {
             assert!(client.last_reply(1).await.starts_with("550 5.7.1"));

@@ -34,7 +34,7 @@ async fn a_receipt_arrives_when_the_message_is_heard() {
     let recorded_at = "2025-03-30T01:00:00Z".parse().unwrap();
     let expected = ReceiptReport::new(Disposition::Played, ben.clone(), id, recorded_at);
     assert_eq!(entry.head.kind, MessageKind::Receipt(expected));
-    assert_eq!(entry.head.caller.number.as_ref().map(|number| number.as_str()), Some("2002"));
+    assert_eq!(entry.head.caller.number.as_ref().map(crate::message::CallerNumber::as_str), Some("2002"));
     assert_eq!((entry.status, entry.head.receipt.clone()), (Status::New, None));
     assert_eq!(service.removed(&cleo, id).await.unwrap(), ReceiptOutcome::Sent);
     let dispositions: Vec<_> = reports(&*store, "2001").await.into_iter().map(|report| report.disposition).collect();

@@ -44,7 +44,7 @@ async fn a_message_reaches_mailboxes_here_and_at_other_systems() {
     assert_eq!(to, [(Sender::Node, "617@vpim.boston.example"), (Sender::Node, "8700@mail.york.example")]);
     for (_, _, mail) in &mails {
         let read = wire::decode(mail).unwrap();
-        assert_eq!(read.head().caller.number.as_ref().map(|number| number.as_str()), Some("2001"));
+        assert_eq!(read.head().caller.number.as_ref().map(crate::message::CallerNumber::as_str), Some("2001"));
         assert_eq!((read.head().urgency, read.head().length), (Urgency::Urgent, message.head().length));
         assert!(text(mail).contains("From: <2001@example.com>"), "{}", text(mail));
         assert!(!text(mail).contains("Voicemail-"), "{}", text(mail));
