@@ -250,6 +250,17 @@ pub enum Event {
         /// The room that it has left.
         room: MailboxRoom,
     },
+    /// Messages of a mailbox will soon be removed because of their age. Only a node that [warns owners](crate::node::NodeBuilder::warn_owners) reports it: once, as
+    /// long as there are such messages, but again after as many days as they are announced before.
+    #[non_exhaustive]
+    MessagesExpire {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// How many messages; at most 1 000 are counted.
+        messages: usize,
+        /// The number of days within which they will be removed.
+        days: u16,
+    },
     /// An operator released a parked message: it waits to be forwarded again.
     #[non_exhaustive]
     Released {

@@ -25,6 +25,7 @@ impl Event {
             Self::Parked { .. } => "parked",
             Self::UndeliverableDeposited { .. } => "undeliverable_deposited",
             Self::MailboxRoom { .. } => "mailbox_room",
+            Self::MessagesExpire { .. } => "messages_expire",
             Self::Released { .. } => "released",
             Self::Backlog(_) => "backlog",
             Self::DiskNearlyFull { .. } => "disk_nearly_full",

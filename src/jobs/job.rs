@@ -71,6 +71,8 @@ impl JobKind {
     pub const MAIL: Self = Self(Cow::Borrowed("mail"));
     /// The warning of an owner whose mailbox has little room; see [`NodeBuilder::warn_owners`](crate::node::NodeBuilder::warn_owners).
     pub const WARNING: Self = Self(Cow::Borrowed("warning"));
+    /// The warning of an owner whose messages will soon be removed because of their age.
+    pub const AGE_WARNING: Self = Self(Cow::Borrowed("agewarning"));
     /// A request of a [web hook](crate::arrival::webhook) that reports an event.
     pub const WEBHOOK: Self = Self(Cow::Borrowed("webhook"));
 

@@ -167,7 +167,7 @@ impl Meter {
             }
             Event::Parked { .. } => counter!("voicemail_messages_parked_total").increment(1),
             Event::UndeliverableDeposited { .. } => counter!("voicemail_messages_undeliverable_total").increment(1),
-            Event::MailboxRoom { .. } => counter!("voicemail_mailboxes_warned_total").increment(1),
+            Event::MailboxRoom { .. } | Event::MessagesExpire { .. } => counter!("voicemail_mailboxes_warned_total").increment(1),
             Event::Released { destination, .. } => {
                 counter!("voicemail_messages_released_total", "destination" => destination.clone()).increment(1);
             }

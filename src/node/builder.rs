@@ -230,7 +230,11 @@ impl NodeBuilder {
 
     /// Sends the owners of mailboxes a mail when their mailbox becomes nearly full, and when it becomes full, by [`mail_out`](Self::mail_out): to each
     /// address that their `rules` send copies or announcements to. The next mail comes after the mailbox had room again.
-    /// [`Event::MailboxRoom`](crate::event::Event::MailboxRoom) reports the same, with and without this. The mails come from `voicemail@` and the domain
+    /// [`Event::MailboxRoom`](crate::event::Event::MailboxRoom) reports the same, with and without this.
+    ///
+    /// They also get a mail before messages are removed because of their age, as many days before as the owner's
+    /// [thresholds](crate::directory::WarningThresholds) say, and no second one within as many days:
+    /// [`Event::MessagesExpire`](crate::event::Event::MessagesExpire). The mailboxes of the network are looked at every six hours. The mails come from `voicemail@` and the domain
     /// of the network.
     #[expect(clippy::missing_panics_doc, reason = "the domain of a network is a host name")]
     pub fn warn_owners(mut self, rules: OwnerRules) -> Self {

@@ -23,6 +23,7 @@
 //! intake's memory: a message of half a minute in 16-bit samples, 480 kB, stays well below it.
 
 mod adopt;
+mod age_warnings;
 mod builder;
 mod changes;
 mod clock_skew;
@@ -56,6 +57,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 use self::adopt::Destination;
+use self::age_warnings::AgeWarnings;
 pub use self::builder::NodeBuilder;
 use self::changes::Changes;
 use self::counter::Counter;
@@ -118,6 +120,7 @@ struct Inner {
     intake: Intake,
     greetings: Arc<GreetingService>,
     room_warnings: Option<RoomWarnings>,
+    age_warnings: Option<AgeWarnings>,
     listeners: Lock<Vec<(TcpListener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
@@ -376,7 +379,7 @@ impl Node {
         }
     }
 
-    /// Warns owners before their mailboxes are full.
+    /// Warns owners before their mailboxes are full, and before messages are removed because of their age.
     async fn warn_owners(&self, stopped: watch::Receiver<bool>) {
         let Some(warnings) = &self.inner.room_warnings else { return };
         let work = async {
@@ -385,8 +388,15 @@ impl Node {
                 tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
             }
         };
+        let ages = async {
+            let Some(warnings) = &self.inner.age_warnings else { return future::pending().await };
+            while AssertUnwindSafe(warnings.run()).catch_unwind().await.is_err() {
+                tracing::error!("the store or the jobs panicked when owners were warned of old messages; the warnings go on");
+            }
+        };
         tokio::select! {
             () = work => {}
+            () = ages => {}
             () = raised(stopped) => {}
         }
     }

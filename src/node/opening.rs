@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::adopt::{Destination, check_parts};
+use super::age_warnings::AgeWarnings;
 use super::changes::Changes;
 use super::clock_skew::SkewCheck;
 use super::counter::Counter;
@@ -76,6 +77,7 @@ impl NodeBuilder {
             Some(store) => Some(self.room_warnings(store, noted, outbox.clone()).await?),
             None => None,
         };
+        let age_warnings = self.age_warnings(&current, mailbox_service.as_ref(), room_warnings.as_ref());
         let greetings = Arc::new(self.greeting_service(&current).await?);
         let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool);
         // Another node may have been the central one when the waiting messages were recorded.
@@ -118,6 +120,7 @@ impl NodeBuilder {
                 intake,
                 greetings,
                 room_warnings,
+                age_warnings,
                 listeners: Lock::new(self.listeners),
                 changes,
                 counter,
@@ -217,6 +220,25 @@ impl NodeBuilder {
             events: self.events.clone(),
             store_is_unlimited: AtomicBool::new(false),
             mails,
+        })
+    }
+
+    /// The warnings of messages that grow too old, if owners get mails of warnings.
+    fn age_warnings(
+        &self,
+        network: &Arc<CurrentNetwork>,
+        service: Option<&MailboxService>,
+        room: Option<&RoomWarnings>,
+    ) -> Option<AgeWarnings> {
+        let room = room?;
+        Some(AgeWarnings {
+            network: Arc::clone(network),
+            service: service?.clone(),
+            directory: Arc::clone(&self.directory),
+            jobs: Arc::clone(&room.jobs),
+            clock: Arc::clone(&self.clock),
+            events: self.events.clone(),
+            mails: room.mails.clone()?,
         })
     }
 

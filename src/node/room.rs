@@ -242,7 +242,7 @@ impl RoomWarnings {
 }
 
 /// The addresses that the rules send copies or announcements to, each once.
-fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
+pub(super) fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
     let mut addresses = Vec::new();
     for rule in in_force.rules.iter().filter(|rule| rule.content != Content::Alert) {
         addresses.extend(rule.to.address(in_force.owner.email.as_ref()).filter(|to| !addresses.contains(*to)).cloned());
@@ -255,7 +255,7 @@ fn key(mailbox: &MailboxId, level: MailboxRoom) -> JobKey {
     derived(&format!("{} {mailbox}", name(level)))
 }
 
-fn derived(text: &str) -> JobKey {
+pub(super) fn derived(text: &str) -> JobKey {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&ContentDigest::of(text.as_bytes()).as_bytes()[..16]);
     JobKey::from_bytes(bytes)

@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::TimeDelta;
+use mail_parser::MessageParser;
 use support::{CENTRAL, address, event, mailbox, run, site, wav};
 use tempfile::tempdir;
 use tokio::time::sleep;
 use voicemail::arrival::mail::OwnerRules;
-use voicemail::directory::{MailboxLimits, WarningThresholds};
+use voicemail::clock::ManualClock;
+use voicemail::directory::{MailboxLimits, Retention, WarningThresholds};
 use voicemail::disk::OsDisk;
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, MailOut, Outcome, Sender};
@@ -43,11 +46,12 @@ impl MailServer {
     fn subjects(&self) -> Vec<String> {
         let mails = self.0.lock().unwrap();
         assert!(mails.iter().all(|(to, _)| to == "anna@example.com"));
-        mails.iter().map(|(_, mail)| mail.lines().find(|line| line.starts_with("Subject: ")).unwrap()[9..].to_owned()).collect()
+        let subject = |mail: &str| MessageParser::default().parse(mail.as_bytes()).unwrap().subject().unwrap().to_owned();
+        mails.iter().map(|(_, mail)| subject(mail)).collect()
     }
 }
 
-/// Mailbox 2001 holds four messages, and is nearly full from two on.
+/// Mailbox 2001 holds four messages, and is nearly full from two on. A message stays for ten days until it is heard.
 fn network() -> Network {
     let rules = ArrivalRules::new([ArrivalRule::new("mail".parse().unwrap(), Content::Notice)]).unwrap();
     let mut holding = MailboxLimits::default();
@@ -57,6 +61,7 @@ fn network() -> Network {
         .with_language("de".parse().unwrap())
         .with_rules(rules)
         .with_holding(holding)
+        .with_retention(Retention::default().new_for(10 * DAY))
         .with_warnings(WarningThresholds::default().with_percent(50));
     let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
         .node(address(CENTRAL))
@@ -68,14 +73,19 @@ fn network() -> Network {
 }
 
 fn store() -> Arc<MemoryStore> {
-    Arc::new(MemoryStore::new([mailbox("2001")]).directory(network().directory()))
+    Arc::new(MemoryStore::new([mailbox("2001")]).directory(network().directory()).clock(clock()))
+}
+
+/// Messages are recorded at this time.
+fn clock() -> ManualClock {
+    ManualClock::at("2026-03-25T12:00:00Z".parse().unwrap())
 }
 
 fn builder(store: &Arc<MemoryStore>, server: &MailServer, folder: &Path) -> NodeBuilder {
     let network = network();
     let directory = network.directory();
     let node = Node::builder(address(CENTRAL), network, directory.clone(), folder).store(Arc::clone(store));
-    node.mail_out(server.clone()).warn_owners(OwnerRules::new(directory))
+    node.clock(clock()).mail_out(server.clone()).warn_owners(OwnerRules::new(directory))
 }
 
 async fn deposit(node: &Node, seed: u32) -> MessageId {
@@ -95,6 +105,7 @@ fn mail_sent(event: Event) -> Option<()> {
 }
 
 const NEARLY: &str = "Ihre Mailbox ist fast voll (2001)";
+const EXPIRE: &str = "Sprachnachrichten werden bald gelöscht (2001)";
 const FULL: &str = "Ihre Mailbox ist voll (2001)";
 
 #[tokio::test(start_paused = true)]
@@ -175,3 +186,35 @@ async fn two_nodes_that_share_their_jobs_warn_once() {
         running.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_is_told_before_messages_grow_too_old() {
+    let (folder, store, server) = (tempdir().unwrap(), store(), MailServer::default());
+    let clock = Arc::new(clock());
+    let open = async || builder(&store, &server, folder.path()).clock(Arc::clone(&clock)).open().await.unwrap();
+    let node = open().await;
+    let mut events = node.events();
+    let running = run(&node);
+    deposit(&node, 1).await;
+    sleep(HALF_DAY).await;
+    assert_eq!(server.subjects(), [""; 0], "ten days are left");
+    clock.advance(TimeDelta::days(8));
+    let expire = |event| if let Event::MessagesExpire { messages, days, .. } = event { Some((messages, days)) } else { None };
+    assert_eq!(event(&mut events, expire).await, (1, 3));
+    event(&mut events, mail_sent).await;
+    assert_eq!(server.subjects(), [EXPIRE]);
+    running.crash().await;
+    drop(node);
+
+    let node = open().await;
+    let running = run(&node);
+    sleep(HALF_DAY).await;
+    assert_eq!(server.subjects(), [EXPIRE], "neither a restart nor another look repeats it");
+    clock.advance(TimeDelta::days(3));
+    sleep(HALF_DAY).await;
+    assert_eq!(server.subjects(), [EXPIRE, EXPIRE], "messages still grow too old three days later");
+    running.stop().await;
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HALF_DAY: Duration = Duration::from_secs(12 * 60 * 60);

@@ -21,4 +21,4 @@ pub use self::facts::{MailFacts, NoSound};
 pub use self::owner_rules::{OwnerRules, OwnerRulesError, RulesInForce};
 pub use self::step::MailStep;
 pub use self::template::{MailTemplate, StandardTemplate};
-pub(crate) use self::warning::room_warning;
+pub(crate) use self::warning::{age_warning, room_warning};

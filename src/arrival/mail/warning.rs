@@ -1,4 +1,4 @@
-//! [`room_warning`]: the mail that warns an owner of a mailbox that is nearly full, or full.
+//! [`room_warning`] and [`age_warning`]: the mails that warn an owner before it is too late.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -23,7 +23,6 @@ pub(crate) fn room_warning(
     (room, usage): (MailboxRoom, &MailboxUsage),
     now: DateTime<Utc>,
 ) -> Bytes {
-    let Envelope { from, to, node, key } = envelope;
     let words = Words::of(owner.language.as_ref());
     let (subject, sentence) = match room {
         MailboxRoom::None => (words.full, words.takes_none),
@@ -32,6 +31,29 @@ pub(crate) fn room_warning(
     let mut lines = vec![format!("{} ({mailbox}).", subject), sentence.to_owned()];
     lines.extend(usage.percent().map(|percent| format!("{}{} %", words.used, percent.min(100))));
     lines.extend([words.remove.to_owned(), String::new()]);
+    written(envelope, owner, &format!("{subject} ({mailbox})"), lines, now)
+}
+
+/// Returns the mail in the owner's language: that `messages` will be removed within `days`.
+pub(crate) fn age_warning(
+    envelope: Envelope<'_>,
+    owner: &Owner,
+    mailbox: &MailboxId,
+    (messages, days): (usize, u16),
+    now: DateTime<Utc>,
+) -> Bytes {
+    let words = Words::of(owner.language.as_ref());
+    let lines = vec![
+        format!("{} ({mailbox}).", words.expire),
+        format!("{}{messages}", words.messages),
+        format!("{}{days}", words.within_days),
+        String::new(),
+    ];
+    written(envelope, owner, &format!("{} ({mailbox})", words.expire), lines, now)
+}
+
+fn written(envelope: Envelope<'_>, owner: &Owner, subject: &str, lines: Vec<String>, now: DateTime<Utc>) -> Bytes {
+    let Envelope { from, to, node, key } = envelope;
     let text = ContentType::new("text/plain").attribute("charset", "utf-8");
     let mut written = Vec::new();
     MessageBuilder::new()
@@ -40,7 +62,7 @@ pub(crate) fn room_warning(
         .header("Date", Raw::new(Stamp::new(now, owner.zone).to_rfc5322()))
         .header("From", Address::new_address(Some("Voicemail"), from.as_str()))
         .header("To", Address::new_address(None::<&str>, to.as_str()))
-        .header("Subject", Raw::new(readable_text(&format!("{subject} ({mailbox})"))))
+        .header("Subject", Raw::new(readable_text(subject)))
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("List-Id", Raw::new(format!("<voicemail.{}>", from.domain())))
         .body(MimePart::new(text, BodyPart::Text(lines.join("\r\n").into())))
@@ -59,6 +81,11 @@ struct Words {
     /// The words before the percentage that is used.
     used: &'static str,
     remove: &'static str,
+    expire: &'static str,
+    /// The words before the number of messages that will be removed.
+    messages: &'static str,
+    /// The words before the number of days until then.
+    within_days: &'static str,
 }
 
 impl Words {
@@ -78,6 +105,9 @@ static ALL: [Words; 5] = [
         takes_none: "It takes no more messages.",
         used: "Used: ",
         remove: "Please remove messages that you no longer need.",
+        expire: "Voice messages will be removed soon",
+        messages: "Messages: ",
+        within_days: "Within days: ",
     },
     Words {
         language: "de",
@@ -87,6 +117,9 @@ static ALL: [Words; 5] = [
         takes_none: "Sie nimmt keine Nachrichten mehr an.",
         used: "Belegt: ",
         remove: "Bitte löschen Sie Nachrichten, die Sie nicht mehr brauchen.",
+        expire: "Sprachnachrichten werden bald gelöscht",
+        messages: "Nachrichten: ",
+        within_days: "Innerhalb von Tagen: ",
     },
     Words {
         language: "fr",
@@ -96,6 +129,9 @@ static ALL: [Words; 5] = [
         takes_none: "Elle n’accepte plus de messages.",
         used: "Utilisé : ",
         remove: "Merci de supprimer les messages dont vous n’avez plus besoin.",
+        expire: "Des messages vocaux seront bientôt supprimés",
+        messages: "Messages : ",
+        within_days: "Dans un délai en jours : ",
     },
     Words {
         language: "es",
@@ -105,6 +141,9 @@ static ALL: [Words; 5] = [
         takes_none: "No acepta más mensajes.",
         used: "Usado: ",
         remove: "Por favor, elimine los mensajes que ya no necesite.",
+        expire: "Pronto se eliminarán mensajes de voz",
+        messages: "Mensajes: ",
+        within_days: "En un plazo de días: ",
     },
     Words {
         language: "it",
@@ -114,6 +153,9 @@ static ALL: [Words; 5] = [
         takes_none: "Non accetta altri messaggi.",
         used: "Utilizzato: ",
         remove: "Si prega di eliminare i messaggi che non servono più.",
+        expire: "Presto alcuni messaggi vocali saranno eliminati",
+        messages: "Messaggi: ",
+        within_days: "Entro giorni: ",
     },
 ];
 
@@ -147,6 +189,13 @@ mod tests {
         ] {
             assert!(english.contains(part), "{part:?}: {english}");
         }
+        let (from, to) = ("voicemail@vm.example".parse().unwrap(), "anna@example.com".parse().unwrap());
+        let envelope = Envelope { from: &from, to: &to, node: "node.example", key: JobKey::from_bytes([7; 16]) };
+        let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+        let mail = age_warning(envelope, &owner, &"2041".parse().unwrap(), (12, 3), DateTime::UNIX_EPOCH);
+        let mail = String::from_utf8(mail.to_vec()).unwrap();
+        assert!(mail.contains("Subject: Voice messages will be removed soon (2041)\r\n"), "{mail}");
+        assert!(mail.contains("Messages: 12\r\nWithin days: 3\r\n"), "{mail}");
         assert!(written("de", MailboxRoom::None).contains("Ihre Mailbox ist voll (2041)"));
         assert!(written("es", MailboxRoom::Little).contains("Pronto no"), "another language has its words");
         assert_eq!(written("ne", MailboxRoom::Little), english, "English where there are no words");
