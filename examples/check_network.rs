@@ -1,7 +1,7 @@
 //! Checks the description of a network, and prints the network.
 //!
 //! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, a table of three nodes
-//! with the role of each for its PBXs, a table of the mailboxes, one of the distribution lists, one of the shared mailboxes, one of the rules
+//! with the role of each for its PBXs, a table of the mailboxes, one of the distribution lists, one of other voicemail systems, one of the shared mailboxes, one of the rules
 //! for messages that arrive, one of the mailboxes for undeliverable messages, a Mermaid flowchart, and exit status 0; or, for a file with
 //! faults, each fault on one line, and exit status 1.
 

@@ -218,10 +218,10 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
 /// Encodes a sound as `audio/32KADPCM`, at 8 kHz: for other voicemail systems, which must all play it. Such a sound stays as it is.
 ///
 /// ```
-/// use voicemail::audio::{Format, Wav, to_adpcm32};
+/// use voicemail::audio::to_adpcm32;
 /// use voicemail::message::{Audio, AudioType};
 ///
-/// let second = Audio::new(AudioType::Wav, Wav::file(Format::TELEPHONE_PCMU, &[0xff; 8000]));
+/// let second = Audio::new(AudioType::Basic, vec![0xff; 8000]);
 /// let encoded = to_adpcm32(&second)?;
 /// assert_eq!((encoded.media(), encoded.bytes().len()), (AudioType::Adpcm32, 4000));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

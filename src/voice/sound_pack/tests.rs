@@ -299,6 +299,8 @@ async fn asterisks_packs_say_all_but_what_is_listed_here() {
         "message-gone",
         "cannot-pass-on",
         "addresses-full",
+        "mailbox-nearly-full",
+        "messages-expire",
         "no-greeting",
         "enter-days",
         "max-length-reached",

@@ -1,0 +1,156 @@
+//! Warnings before messages are removed because of their age: an event, and one mail to the owner.
+//!
+//! # How an owner is warned once
+//!
+//! Every six hours, each mailbox of the network is looked at. One with messages that will soon be removed has a job of the kind
+//! [`JobKind::AGE_WARNING`], whose key follows from the mailbox; as long as it is kept, no other one is added, by whichever node that shares the
+//! jobs. It is due until its mails are in the outbox; then it is parked, and stands for the warning that was given. It is removed when no message is about
+//! to be removed any more, or after as many days as messages are announced before their removal: so an owner whose messages always grow old
+//! gets one mail in that time.
+//!
+//! If a node dies after the mails are in the outbox and before the job is parked, they are added again: as duplicates, or, if they were sent by then, as
+//! mails with the same `Message-ID`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::time::sleep;
+
+use super::current_network::CurrentNetwork;
+use super::room::{WarningMails, addresses, derived};
+use crate::arrival::mail::{Envelope, age_warning};
+use crate::clock::Clock;
+use crate::directory::{Directory, Owner};
+use crate::error_chain;
+use crate::event::{Event, Events};
+use crate::forward::Sender;
+use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, NewJob, StateFilter};
+use crate::message::MailboxId;
+use crate::retrieval::{MailboxService, RetrievalError};
+use crate::store::StoreError;
+
+/// Warns owners before messages are removed because of their age.
+#[derive(Debug)]
+pub(super) struct AgeWarnings {
+    pub(super) network: Arc<CurrentNetwork>,
+    pub(super) service: MailboxService,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) jobs: Arc<dyn JobStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
+    pub(super) mails: WarningMails,
+}
+
+impl AgeWarnings {
+    /// Works until it is dropped; nothing is lost then that the jobs do not have.
+    pub(super) async fn run(&self) {
+        // A node that has just started has more urgent work.
+        sleep(FIRST_LOOK).await;
+        loop {
+            let pause = match self.look().await {
+                Ok(()) => LOOK_INTERVAL,
+                Err(reason) => {
+                    tracing::warn!(reason, "owners could not be warned yet of messages that grow too old");
+                    FAILURE_INTERVAL
+                }
+            };
+            sleep(pause).await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), String> {
+        self.remove_settled().await?;
+        for mailbox in self.network.network().mailboxes().map(|(_, mailbox)| mailbox.number.clone()).collect::<Vec<_>>() {
+            self.check(&mailbox).await?;
+        }
+        loop {
+            let jobs = self.jobs.take(&JobKind::AGE_WARNING, JOBS_AT_ONCE, CLAIM).await.map_err(|error| error_chain(&error))?;
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            for job in jobs {
+                self.warn(&job).await?;
+            }
+        }
+    }
+
+    /// Adds a job for a mailbox with messages that will soon be removed.
+    async fn check(&self, mailbox: &MailboxId) -> Result<(), String> {
+        let Some((_, messages, days)) = self.expiring(mailbox).await? else { return Ok(()) };
+        let (key, now) = (derived(&format!("age {mailbox}")), self.clock.now().instant);
+        let added = self.jobs.add(&NewJob::new(&JobKind::AGE_WARNING, key, now, mailbox.as_str().as_bytes())).await;
+        if added.map_err(|error| error_chain(&error))? == Added::Stored {
+            self.events.emit(Event::MessagesExpire { mailbox: mailbox.clone(), messages, days });
+        }
+        Ok(())
+    }
+
+    /// The owner, how many messages will be removed, and within how many days; `None` if there are none.
+    async fn expiring(&self, mailbox: &MailboxId) -> Result<Option<(Owner, usize, u16)>, String> {
+        let owner = self.directory.find(mailbox).await.map_err(|error| error_chain(&error))?;
+        let Some(owner) = owner.filter(|owner| owner.warnings.days() > 0) else { return Ok(None) };
+        match self.service.warnings(mailbox).await {
+            Ok(warnings) if warnings.expiring > 0 => Ok(Some((owner, warnings.expiring, warnings.days))),
+            Ok(_) | Err(RetrievalError::NoSuchMailbox(_)) => Ok(None),
+            Err(RetrievalError::Store(StoreError::NoSuchMailbox(_) | StoreError::Unsupported(_))) => Ok(None),
+            Err(error) => Err(error_chain(&error)),
+        }
+    }
+
+    /// Puts a mail for each address of the owner's rules into the outbox, and parks the job.
+    async fn warn(&self, job: &Job) -> Result<(), String> {
+        let failed = |error: JobError| error_chain(&error);
+        let mailbox = self.mailbox(job).await?;
+        let expiring = match &mailbox {
+            Some(mailbox) => self.expiring(mailbox).await?,
+            None => None,
+        };
+        let (Some(mailbox), Some((owner, messages, days))) = (mailbox, expiring) else {
+            return self.jobs.done(job).await.map_err(failed);
+        };
+        let in_force = self.mails.rules.in_force(&mailbox).await.map_err(|error| error_chain(&error))?;
+        for to in addresses(&in_force) {
+            let key: JobKey = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
+            let envelope = Envelope { from: &self.mails.from, to: &to, node: &self.mails.node, key };
+            let mail = age_warning(envelope, &owner, &mailbox, (messages, days), job.queued_at);
+            self.mails.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
+        }
+        self.jobs.park(job, "the owner is warned; removed when the messages are gone").await.map_err(failed)
+    }
+
+    /// Removes each parked job whose owner may be warned again.
+    async fn remove_settled(&self) -> Result<(), String> {
+        let mut after: Option<Job> = None;
+        loop {
+            let listed = self.jobs.list(&JobKind::AGE_WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await;
+            let listed = listed.map_err(|error| error_chain(&error))?;
+            for job in listed.iter().map(|listed| &listed.job) {
+                let expiring = match self.mailbox(job).await? {
+                    Some(mailbox) => self.expiring(&mailbox).await?,
+                    None => None,
+                };
+                let lasts = |days: u16| job.queued_at + TimeDelta::days(days.into()) > self.clock.now().instant;
+                if !expiring.is_some_and(|(.., days)| lasts(days)) {
+                    self.jobs.remove(&JobKind::AGE_WARNING, job.key).await.map_err(|error| error_chain(&error))?;
+                }
+            }
+            match listed.into_iter().next_back() {
+                Some(last) => after = Some(last.job),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The mailbox of a job; `None` if the job is gone, or is no warning.
+    async fn mailbox(&self, job: &Job) -> Result<Option<MailboxId>, String> {
+        let payload = self.jobs.read(job).await.map_err(|error| error_chain(&error))?;
+        Ok(payload.and_then(|payload| std::str::from_utf8(&payload).ok()?.parse().ok()))
+    }
+}
+
+const JOBS_AT_ONCE: usize = 50;
+const CLAIM: Duration = Duration::from_secs(60);
+const FIRST_LOOK: Duration = Duration::from_secs(5 * 60);
+const LOOK_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+const FAILURE_INTERVAL: Duration = Duration::from_secs(5 * 60);
