@@ -328,6 +328,7 @@ async fn asterisks_packs_say_all_but_what_is_listed_here() {
         "greeting-until",
     ];
     let in_spanish = [
+        "list-deleted",
         "no-pin-set",
         "pin-not-checked",
         "not-connected",
