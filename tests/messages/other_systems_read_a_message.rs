@@ -90,3 +90,25 @@ fn ffmpeg_plays_what_was_recorded() {
     let likeness = product(&recorded, &played) / (product(&recorded, &recorded) * product(&played, &played)).sqrt();
     assert!(likeness > 0.99, "{likeness}");
 }
+
+#[test]
+fn what_asterisk_sent_is_passed_on_to_a_vpim_system() {
+    let mail = include_bytes!("../mails/asterisk.eml");
+    let received = voicemail::wire::decode(&mail.to_vec().into()).unwrap();
+    let head = received.head();
+    let message = Message::builder(received.audio().clone(), head.recorded_at.clone())
+        .caller(head.caller.clone())
+        .length(head.length)
+        .urgency(Urgency::Urgent)
+        .privacy(Privacy::Private)
+        .build();
+    let to = "4711@unity.example".parse().unwrap();
+    let system = ToSystem::new("vm.example.com", "example.com", &to, MailDialect::Vpim);
+    let sent = voicemail::wire::decode(&encode_for_system(&message, &system).unwrap()).unwrap();
+    assert!(head.caller.number.is_some() && head.caller.name.is_some(), "{head:?}");
+    assert_eq!(sent.head().caller, head.caller);
+    assert_eq!(sent.head().recorded_at.instant.timestamp(), head.recorded_at.instant.timestamp());
+    assert_eq!((sent.head().urgency, sent.head().privacy), (Urgency::Urgent, Privacy::Private));
+    assert!(sent.head().length.abs_diff(head.length) <= Duration::from_millis(1), "{:?}", sent.head().length);
+    assert_eq!(sent.audio(), &to_adpcm32(received.audio()).unwrap());
+}

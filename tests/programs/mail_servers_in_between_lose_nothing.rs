@@ -5,20 +5,21 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use voicemail::clock::SystemClock;
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::{Security, SmtpForwarderBuilder};
-use voicemail::forward::{Custody, SmtpForwarder};
+use voicemail::forward::{Custody, Forwarder as _, Outcome, SmtpForwarder};
 use voicemail::intake::{Access, Limits, ListenMode, ListenerPolicy};
-use voicemail::message::{MailboxId, MessageId};
+use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::retry::{Backoff, RetryPolicy};
 use voicemail::smtp::{CustodyKey, CustodySecret, ReturnPaths};
-use voicemail::store::MemoryStore;
+use voicemail::store::{MemoryStore, MessageStore as _};
 
 use crate::mail_servers::{Kind, MailServer};
 use crate::programs::unused_address;
@@ -157,4 +158,41 @@ async fn a_mail_server_that_loses_its_queue_costs_one_more_sending() {
         }
         assert_eq!((again, RelayedNode::new_messages(&central, "2001").await), (1, 1), "{kind:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postfix_delivers_to_each_mailbox_by_lmtp() {
+    let [server_at, central_at, edge_at] = [unused_address(), unused_address(), unused_address()];
+    let by_lmtp = format!("lmtp:{central_at}");
+    let Some(server) = MailServer::new(Kind::Postfix, &server_at, (DOMAIN, &by_lmtp), (HIMALAYA, &edge_at), LIFETIME) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1);
+    let listener = TcpListener::bind(&central_at).await.unwrap();
+    let central = node(CENTRAL, folder.path()).store(store).listen(listener, anyone().lmtp()).open().await.unwrap();
+    let _running = run(&central);
+    let message = |number: u8| {
+        let recorded_at = RecordedAt::new(DateTime::UNIX_EPOCH, chrono_tz::UTC, ClockQuality::unknown(ClockSource::Manual));
+        Message::builder(Audio::new(AudioType::Wav, wav(1_000, number.into())), recorded_at).build()
+    };
+    central.store().unwrap().deposit(&mailbox("2002"), &Origin::Here, &message(1)).await.unwrap();
+
+    // Of three recipients, one has room, one is full, and one is unknown to the store.
+    let sent =
+        forwarder(&server_at, HIMALAYA).build().unwrap().forward(&message(2), &["2001", "2002", "2003"].map(mailbox)).await;
+    assert!(sent.unwrap().outcomes.iter().all(Outcome::is_accepted));
+    tokio::task::spawn_blocking(move || {
+        let line = |number: &'static str, status, reply| vec![number, "postfix/lmtp", status, reply];
+        let wanted = [
+            line("to=<2001@", "status=sent", "250 2."),
+            line("to=<2002@", "status=deferred", "452 4.2.2"),
+            line("to=<2003@", "status=bounced", "550 5.1.1"),
+        ];
+        server.wait_for_log(&wanted.each_ref().map(Vec::as_slice));
+    })
+    .await
+    .unwrap();
+    assert_eq!(RelayedNode::new_messages(&central, "2001").await, 1);
+    assert_eq!(RelayedNode::new_messages(&central, "2002").await, 1, "only the one that was there");
 }

@@ -50,6 +50,7 @@ impl Kind {
 
 impl MailServer {
     /// A server at `address` that sends mail for `central` and for `edge`, each a domain and an address of this machine, and gives up after `lifetime`.
+    /// Postfix speaks LMTP to an address behind `lmtp:`.
     /// Returns `None` if the program is missing.
     pub fn new(kind: Kind, address: &str, central: (&str, &str), edge: (&str, &str), lifetime: Duration) -> Option<Self> {
         let program = kind.program()?;
@@ -87,11 +88,14 @@ impl MailServer {
             secs = lifetime.as_secs(),
         );
         fs::write(self.path("conf/main.cf"), main).unwrap();
-        let routes = routes.iter().map(|(domain, at)| format!("{domain} smtp:[{}]:{}\n", host(at), port(at)));
+        let routes = routes.iter().map(|(domain, at)| match at.strip_prefix("lmtp:") {
+            Some(at) => format!("{domain} lmtp:inet:[{}]:{}\n", host(at), port(at)),
+            None => format!("{domain} smtp:[{}]:{}\n", host(at), port(at)),
+        });
         fs::write(self.path("conf/transport"), routes.collect::<String>()).unwrap();
         let services = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
              bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nproxymap unix - - n - - proxymap\n\
-             smtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n\
+             smtp unix - - n - - smtp\nlmtp unix - - n - - lmtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n\
              anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n";
         fs::write(self.path("conf/master.cf"), format!("{} inet n - n - - smtpd\n{services}", self.address)).unwrap();
     }
@@ -168,6 +172,16 @@ impl MailServer {
     fn postfix(&self, command: &str) {
         let mut postfix = Command::new(&self.program);
         let _ = postfix.arg("-c").arg(self.path("conf")).arg(command).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+
+    /// Waits until its log has all of these texts in one line each.
+    pub fn wait_for_log(&self, wanted: &[&[&str]]) {
+        let until = Instant::now() + Duration::from_secs(30);
+        let has = |log: &str, texts: &[&str]| log.lines().any(|line| texts.iter().all(|text| line.contains(text)));
+        while !wanted.iter().all(|texts| has(&self.log(), texts)) {
+            assert!(Instant::now() < until, "{wanted:?} within 30 s in the log of {:?}: {}", self.kind, self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Returns all that it has written to its log.
