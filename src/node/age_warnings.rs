@@ -92,8 +92,11 @@ impl AgeWarnings {
         let Some(owner) = owner.filter(|owner| owner.warnings.days() > 0) else { return Ok(None) };
         match self.service.warnings(mailbox).await {
             Ok(warnings) if warnings.expiring > 0 => Ok(Some((owner, warnings.expiring, warnings.days))),
-            Ok(_) | Err(RetrievalError::NoSuchMailbox(_)) => Ok(None),
-            Err(RetrievalError::Store(StoreError::NoSuchMailbox(_) | StoreError::Unsupported(_))) => Ok(None),
+            Ok(_)
+            | Err(
+                RetrievalError::NoSuchMailbox(_)
+                | RetrievalError::Store(StoreError::NoSuchMailbox(_) | StoreError::Unsupported(_)),
+            ) => Ok(None),
             Err(error) => Err(error_chain(&error)),
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn room_warning(
     let mut lines = vec![format!("{} ({mailbox}).", subject), sentence.to_owned()];
     lines.extend(usage.percent().map(|percent| format!("{}{} %", words.used, percent.min(100))));
     lines.extend([words.remove.to_owned(), String::new()]);
-    written(envelope, owner, &format!("{subject} ({mailbox})"), lines, now)
+    written(envelope, owner, &format!("{subject} ({mailbox})"), &lines, now)
 }
 
 /// Returns the mail in the owner's language: that `messages` will be removed within `days`.
@@ -49,10 +49,10 @@ pub(crate) fn age_warning(
         format!("{}{days}", words.within_days),
         String::new(),
     ];
-    written(envelope, owner, &format!("{} ({mailbox})", words.expire), lines, now)
+    written(envelope, owner, &format!("{} ({mailbox})", words.expire), &lines, now)
 }
 
-fn written(envelope: Envelope<'_>, owner: &Owner, subject: &str, lines: Vec<String>, now: DateTime<Utc>) -> Bytes {
+fn written(envelope: Envelope<'_>, owner: &Owner, subject: &str, lines: &[String], now: DateTime<Utc>) -> Bytes {
     let Envelope { from, to, node, key } = envelope;
     let text = ContentType::new("text/plain").attribute("charset", "utf-8");
     let mut written = Vec::new();
