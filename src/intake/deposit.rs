@@ -65,6 +65,7 @@ impl IntakeContext {
             .map(|mailbox| async move { (mailbox, self.deposit(&**store, mailbox, origin, message).await) });
         let span = tracing::info_span!(parent: None, "deposit", id = %message.id(), %origin);
         let outcomes = join_all(deposits).instrument(span).await;
+        #[cfg_attr(not(feature = "node"), expect(unused_mut, reason = "only a node sends receipts"))]
         let mut replies = replies_to_message(policy.protocol, message.id(), &outcomes);
         #[cfg(feature = "node")]
         // A message that comes again for all recipients gets its receipt then.

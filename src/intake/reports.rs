@@ -27,6 +27,7 @@ impl IntakeBuilder {
     }
 
     /// Hands reports to this part.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only a node acts on reports"))]
     pub(crate) fn report_handler(mut self, handler: Arc<dyn ReportHandler>) -> Self {
         self.report_handler = Some(handler);
         self

@@ -307,6 +307,7 @@ impl Network {
     }
 
     /// Whether there is a mailbox for undeliverable messages of any PBX.
+    #[cfg(feature = "node")]
     pub(crate) fn has_undeliverable(&self) -> bool {
         self.undeliverable.is_some() || self.sites().any(|site| site.undeliverable.is_some())
     }

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use encodify::base64::STANDARD;
 use ring::hmac;
 
-use crate::message::{ContentDigest, MailboxId, MessageId};
+#[cfg(feature = "node")]
+use crate::message::MailboxId;
+use crate::message::{ContentDigest, MessageId};
 
 /// The secret of a network from which the [`CustodyKey`]s of its nodes are made. The node that stores messages has it.
 ///
@@ -48,6 +50,7 @@ impl CustodySecret {
     }
 
     /// Returns the key of the node that a request names, if that node has made it for this message.
+    #[cfg(feature = "node")]
     pub(crate) fn requester(&self, request: &str, id: MessageId, digest: ContentDigest) -> Option<CustodyKey> {
         let (node, _) = split(request)?;
         let key = CustodyKey::new(node, &self.key_bytes(node));
@@ -76,6 +79,7 @@ impl CustodyKey {
     }
 
     /// The host name of the node, in lower case.
+    #[cfg(feature = "node")]
     pub(crate) fn node(&self) -> &str {
         &self.node
     }
@@ -86,11 +90,13 @@ impl CustodyKey {
     }
 
     /// Returns the proof that a message is in a mailbox.
+    #[cfg(feature = "node")]
     pub(crate) fn receipt(&self, id: MessageId, mailbox: &MailboxId, digest: ContentDigest) -> String {
         self.line(RECEIPT, id, digest, mailbox.as_str())
     }
 
     /// Whether `receipt` proves that a message is in a mailbox. It is compared in constant time.
+    #[cfg(feature = "node")]
     pub(crate) fn proves(&self, receipt: &str, id: MessageId, mailbox: &MailboxId, digest: ContentDigest) -> bool {
         self.has_made(receipt, RECEIPT, id, digest, mailbox.as_str())
     }
@@ -100,6 +106,7 @@ impl CustodyKey {
         format!("{VERSION}{};{}", self.node, STANDARD.encode(tag.as_ref()))
     }
 
+    #[cfg(feature = "node")]
     fn has_made(&self, line: &str, purpose: &[u8], id: MessageId, digest: ContentDigest, mailbox: &str) -> bool {
         let Some((node, tag)) = split(line) else { return false };
         let Ok(tag) = STANDARD.decode(tag.as_bytes()) else { return false };
@@ -114,6 +121,7 @@ impl fmt::Debug for CustodyKey {
     }
 }
 
+#[cfg(feature = "node")]
 fn split(line: &str) -> Option<(&str, &str)> {
     line.strip_prefix(VERSION)?.split_once(';')
 }
@@ -125,9 +133,11 @@ fn input(purpose: &[u8], id: MessageId, digest: ContentDigest, mailbox: &str) ->
 
 const VERSION: &str = "1;";
 const REQUEST: &[u8; 8] = b"request1";
+#[cfg(feature = "node")]
 const RECEIPT: &[u8; 8] = b"receipt1";
 
 #[cfg(test)]
+#[cfg(feature = "node")]
 mod tests {
     use super::*;
 
