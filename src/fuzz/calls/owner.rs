@@ -185,7 +185,11 @@ impl Line {
             Step::Unexpected(number) => {
                 let awaited = Awaited::ALL[usize::from(number) % Awaited::ALL.len()];
                 let runs = awaited == Awaited::Stop && self.tape == Tape::Running;
-                self.unexpected = (self.awaited != Some(awaited) && !runs).then(|| result(awaited, number / 16));
+                let event = result(awaited, number / 16);
+                // Both lists of messages have this result.
+                let of_both =
+                    event == OwnerEvent::NotListed && matches!(self.awaited, Some(Awaited::Page | Awaited::SentMessages));
+                self.unexpected = (self.awaited != Some(awaited) && !runs && !of_both).then_some(event);
                 return None;
             }
             Step::Next(number) => match (self.awaited, self.tape, self.playing) {
