@@ -18,14 +18,13 @@ use chrono::TimeDelta;
 use tokio::time::sleep;
 
 use super::current_network::CurrentNetwork;
-use super::room::{WarningMails, addresses, derived};
+use super::room::{WarningMails, derived};
 use crate::arrival::mail::{Envelope, age_warning};
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::error_chain;
 use crate::event::{Event, Events};
-use crate::forward::Sender;
-use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, NewJob, StateFilter};
+use crate::jobs::{Added, Job, JobError, JobKind, JobStore, NewJob, StateFilter};
 use crate::message::MailboxId;
 use crate::retrieval::{MailboxService, RetrievalError};
 use crate::store::StoreError;
@@ -50,27 +49,32 @@ impl AgeWarnings {
         loop {
             let pause = match self.look().await {
                 Ok(()) => LOOK_INTERVAL,
-                Err(reason) => {
-                    tracing::warn!(reason, "owners could not be warned yet of messages that grow too old");
-                    FAILURE_INTERVAL
-                }
+                Err(()) => FAILURE_INTERVAL,
             };
             sleep(pause).await;
         }
     }
 
-    async fn look(&self) -> Result<(), String> {
-        self.remove_settled().await?;
-        for mailbox in self.network.network().mailboxes().map(|(_, mailbox)| mailbox.number.clone()).collect::<Vec<_>>() {
-            self.check(&mailbox).await?;
+    /// Looks at each mailbox once. One that fails keeps no other from its warning; the error says that there was one.
+    async fn look(&self) -> Result<(), ()> {
+        let mut result = report(self.remove_settled().await);
+        let mailboxes: Vec<_> = self.network.network().mailboxes().map(|(_, mailbox)| mailbox.number.clone()).collect();
+        for mailbox in &mailboxes {
+            result = result.and(report(self.check(mailbox).await));
         }
         loop {
-            let jobs = self.jobs.take(&JobKind::AGE_WARNING, JOBS_AT_ONCE, CLAIM).await.map_err(|error| error_chain(&error))?;
-            if jobs.is_empty() {
-                return Ok(());
-            }
+            let jobs = match self.jobs.take(&JobKind::AGE_WARNING, JOBS_AT_ONCE, CLAIM).await {
+                Ok(jobs) if jobs.is_empty() => return result,
+                Ok(jobs) => jobs,
+                Err(error) => return report(Err(error_chain(&error))),
+            };
             for job in jobs {
-                self.warn(&job).await?;
+                let warned = report(self.warn(&job).await);
+                if warned.is_err() {
+                    // With an error, it is due again when the claim has run out.
+                    let _ = self.jobs.defer(&job, FAILURE_INTERVAL).await;
+                }
+                result = result.and(warned);
             }
         }
     }
@@ -112,13 +116,8 @@ impl AgeWarnings {
         let (Some(mailbox), Some((owner, messages, days))) = (mailbox, expiring) else {
             return self.jobs.done(job).await.map_err(failed);
         };
-        let in_force = self.mails.rules.in_force(&mailbox).await.map_err(|error| error_chain(&error))?;
-        for to in addresses(&in_force) {
-            let key: JobKey = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
-            let envelope = Envelope { from: &self.mails.from, to: &to, node: &self.mails.node, key };
-            let mail = age_warning(envelope, &owner, &mailbox, (messages, days), job.queued_at);
-            self.mails.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
-        }
+        let mail = |envelope: Envelope<'_>| age_warning(envelope, &owner, &mailbox, (messages, days), job.queued_at);
+        self.mails.send(job, &mailbox, mail).await?;
         self.jobs.park(job, "the owner is warned; removed when the messages are gone").await.map_err(failed)
     }
 
@@ -150,6 +149,10 @@ impl AgeWarnings {
         let payload = self.jobs.read(job).await.map_err(|error| error_chain(&error))?;
         Ok(payload.and_then(|payload| std::str::from_utf8(&payload).ok()?.parse().ok()))
     }
+}
+
+fn report(result: Result<(), String>) -> Result<(), ()> {
+    result.map_err(|reason| tracing::warn!(reason, "an owner could not be warned yet of messages that grow too old"))
 }
 
 const JOBS_AT_ONCE: usize = 50;

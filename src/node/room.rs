@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -65,7 +66,7 @@ pub(super) struct RoomWarnings {
     pub(super) jobs: Arc<dyn JobStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
-    /// Whether the store is known to have no limits of its own: then a mailbox whose owner has none either is not looked at.
+    /// Whether the store is known to have no limits itself: then a mailbox whose owner has none either is not looked at.
     pub(super) store_is_unlimited: AtomicBool,
     /// The mails; none if owners get none.
     pub(super) mails: Option<WarningMails>,
@@ -78,6 +79,24 @@ pub(super) struct WarningMails {
     pub(super) outbox: Outbox,
     pub(super) from: MailAddress,
     pub(super) node: String,
+}
+
+impl WarningMails {
+    /// Puts the mail of a job for each address of the owner's rules into the outbox, under keys that follow from the job.
+    pub(super) async fn send(
+        &self,
+        job: &Job,
+        mailbox: &MailboxId,
+        mail: impl Fn(Envelope<'_>) -> Bytes + Send,
+    ) -> Result<(), String> {
+        let in_force = self.rules.in_force(mailbox).await.map_err(|error| error_chain(&error))?;
+        for to in addresses(&in_force) {
+            let key = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
+            let mail = mail(Envelope { from: &self.from, to: &to, node: &self.node, key });
+            self.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
+        }
+        Ok(())
+    }
 }
 
 impl RoomWarnings {
@@ -188,14 +207,8 @@ impl RoomWarnings {
         (room, usage): (MailboxRoom, &MailboxUsage),
     ) -> Result<(), String> {
         let Some(mails) = &self.mails else { return Ok(()) };
-        let in_force = mails.rules.in_force(mailbox).await.map_err(|error| error_chain(&error))?;
-        for to in addresses(&in_force) {
-            let key = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
-            let envelope = Envelope { from: &mails.from, to: &to, node: &mails.node, key };
-            let mail = room_warning(envelope, owner, mailbox, (room, usage), job.queued_at);
-            mails.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
-        }
-        Ok(())
+        let mail = |envelope: Envelope<'_>| room_warning(envelope, owner, mailbox, (room, usage), job.queued_at);
+        mails.send(job, mailbox, mail).await
     }
 
     /// Removes each job that is parked and whose mailbox has room again; returns whether all could be looked at.
@@ -242,7 +255,7 @@ impl RoomWarnings {
 }
 
 /// The addresses that the rules send copies or announcements to, each once.
-pub(super) fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
+fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
     let mut addresses = Vec::new();
     for rule in in_force.rules.iter().filter(|rule| rule.content != Content::Alert) {
         addresses.extend(rule.to.address(in_force.owner.email.as_ref()).filter(|to| !addresses.contains(*to)).cloned());

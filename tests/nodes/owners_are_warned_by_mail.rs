@@ -15,6 +15,7 @@ use mail_parser::MessageParser;
 use support::{CENTRAL, address, event, mailbox, run, site, wav};
 use tempfile::tempdir;
 use tokio::time::sleep;
+use voicemail::MailboxId;
 use voicemail::arrival::mail::OwnerRules;
 use voicemail::clock::ManualClock;
 use voicemail::directory::{MailboxLimits, Retention, WarningThresholds};
@@ -26,7 +27,7 @@ use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddres
 use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::rules::{ArrivalRule, ArrivalRules, Content};
-use voicemail::store::{MailboxRoom, MemoryStore, MessageStore as _, MessageStoreExt as _};
+use voicemail::store::{MailboxRoom, MailboxUsage, MemoryStore, MessageStore, MessageStoreExt as _, StoreError, StoreWrapper};
 
 /// Accepts every mail.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +69,7 @@ fn network() -> Network {
         .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
         .licence(LicenceClass::Voicemail)
         .ports(8)
+        .mailbox(Mailbox::new(mailbox("2000")))
         .mailbox(anna);
     Network::builder("voicemail.example").site(london).build().unwrap()
 }
@@ -92,7 +94,7 @@ async fn deposit(node: &Node, seed: u32) -> MessageId {
     let quality = ClockQuality::unknown(ClockSource::Manual);
     let recorded_at = RecordedAt::new("2026-03-25T12:00:00Z".parse().unwrap(), chrono_tz::UTC, quality);
     let message = Message::builder(Audio::new(AudioType::Wav, wav(100, seed)), recorded_at).build();
-    node.store().unwrap().deposit(&mailbox("2001"), &Origin::Here, &message).await.unwrap();
+    MessageStore::deposit(node.store().unwrap(), &mailbox("2001"), &Origin::Here, &message).await.unwrap();
     message.id()
 }
 
@@ -213,6 +215,39 @@ async fn an_owner_is_told_before_messages_grow_too_old() {
     clock.advance(TimeDelta::days(3));
     sleep(HALF_DAY).await;
     assert_eq!(server.subjects(), [EXPIRE, EXPIRE], "messages still grow too old three days later");
+    running.stop().await;
+}
+
+/// A store that cannot be asked about mailbox 2000, the first one of the network.
+#[derive(Debug)]
+struct OneFails(Arc<MemoryStore>);
+
+#[async_trait]
+impl StoreWrapper for OneFails {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.0
+    }
+
+    async fn usage(&self, number: &MailboxId) -> Result<MailboxUsage, StoreError> {
+        if *number == mailbox("2000") {
+            return Err(StoreError::Unavailable("as the test wants".into()));
+        }
+        MessageStore::usage(&self.0, number).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_fails_keeps_no_other_owner_from_a_warning() {
+    let (folder, store, server) = (tempdir().unwrap(), store(), MailServer::default());
+    let later = clock();
+    later.advance(TimeDelta::days(8));
+    let node = builder(&store, &server, folder.path()).store(OneFails(Arc::clone(&store))).clock(later).open().await.unwrap();
+    let running = run(&node);
+    deposit(&node, 1).await;
+    sleep(HALF_DAY).await;
+    assert_eq!(server.subjects(), [EXPIRE], "one mail, however often the other mailbox is tried");
     running.stop().await;
 }
 
