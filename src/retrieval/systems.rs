@@ -1,13 +1,17 @@
 //! Messages of owners to mailboxes at other voicemail systems.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::{MailboxService, RetrievalError};
 use crate::directory::RemoteMailbox;
+use crate::disk;
 use crate::forward::{Outcome, Sender};
 use crate::message::{MailboxId, Message, Privacy};
 use crate::network::LicenceClass;
-use crate::store::Deposit;
+use crate::store::{Deposit, StoreError};
 use crate::wire::{ToSystem, encode_for_system};
 
 impl MailboxService {
@@ -23,13 +27,16 @@ impl MailboxService {
     /// Changes nothing, so a dropped call has no effect.
     pub async fn remote(&self, owner: &MailboxId, number: &MailboxId) -> Result<Option<RemoteMailbox>, RetrievalError> {
         let Some(mail) = &self.mail else { return Ok(None) };
-        let home = self.owner(owner).await?.home;
-        let licence = mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant);
-        if licence.is_err() || self.find(number).await?.is_some() {
+        // First, because most numbers lead to no other system: then nothing else is looked up.
+        let found = self.directory.remote(number).await;
+        let found = found.map_err(|source| RetrievalError::Directory { mailbox: number.clone(), source })?;
+        let Some(remote) = found else { return Ok(None) };
+        if self.find(number).await?.is_some() {
             return Ok(None);
         }
-        let found = self.directory.remote(number).await;
-        found.map_err(|source| RetrievalError::Directory { mailbox: number.clone(), source })
+        let home = self.owner(owner).await?.home;
+        let licence = mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant);
+        Ok(licence.is_ok().then_some(remote))
     }
 
     /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each, in any order: a mailbox here gets it as by
@@ -53,11 +60,14 @@ impl MailboxService {
             }
         }
         let here: Vec<_> = numbers.iter().filter(|number| !remotes.contains_key(number)).cloned().collect();
-        let stored = self.deliver(message, &here).await.into_iter();
-        let mut results: Vec<_> =
-            stored.map(|(number, result)| (number, result.map(Sent::Stored).map_err(RetrievalError::Store))).collect();
+        let mut results = Vec::with_capacity(numbers.len());
+        // The list of sent messages has only those that are for a mailbox here.
+        if !here.is_empty() {
+            let stored = self.deliver(message, &here).await.into_iter();
+            results.extend(stored.map(|(number, result)| (number, result.map(Sent::Stored).map_err(RetrievalError::Store))));
+        }
         for (number, remote) in remotes {
-            let result = self.send_to_system(owner, message, &remote).await;
+            let result = Box::pin(self.send_to_system(owner, message, &remote)).await;
             results.push((number.clone(), result.map(Sent::Mailed)));
         }
         results
@@ -90,10 +100,20 @@ impl MailboxService {
         if message.head().privacy == Privacy::Private && !to.honours_privacy {
             return Err(RetrievalError::PrivacyNotHonoured { id: message.id(), to: to.address.clone() });
         }
-        let own = self.address(owner).filter(|_| is_from(message, owner));
-        let form = ToSystem { from: own.as_ref(), ..ToSystem::new(&self.node, &self.domain, &to.address, to.dialect) };
-        let encoded = encode_for_system(message, &form).map_err(|source| RetrievalError::Sound { id: message.id(), source })?;
+        let encoded = self.encode_for(owner, message.clone(), to.clone()).await?;
         Ok(mail.out.send(Sender::Node, &to.address, &encoded).await?)
+    }
+
+    /// Writes the mail on a thread that may block, because the sound may have to be decoded and encoded.
+    async fn encode_for(&self, owner: &MailboxId, message: Message, to: RemoteMailbox) -> Result<Bytes, RetrievalError> {
+        let (id, from) = (message.id(), self.address(owner).filter(|_| is_from(&message, owner)));
+        let (node, domain) = (Arc::clone(&self.node), Arc::clone(&self.domain));
+        let encoded = disk::blocking(move || {
+            let form = ToSystem { from: from.as_ref(), ..ToSystem::new(&node, &domain, &to.address, to.dialect) };
+            Ok(encode_for_system(&message, &form))
+        });
+        let encoded = encoded.await.map_err(|error| RetrievalError::Store(StoreError::Unavailable(error.into())))?;
+        encoded.map_err(|source| RetrievalError::Sound { id, source })
     }
 }
 
