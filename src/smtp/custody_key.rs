@@ -1,7 +1,7 @@
 //! [`CustodySecret`] and [`CustodyKey`]: the keys by which the node that stores a message proves its receipt to the node that sent it.
 //!
 //! A receipt that anybody could write would let a message be lost, so it has a tag that only the two nodes can make. Both are made from one secret of the
-//! network: the node that stores has the secret, and each other node has a key of its own, which is HMAC-SHA-256(secret, `"custody key 1" ‖ name`).
+//! network: the node that stores has the secret, and each other node has a different key, which is HMAC-SHA-256(secret, `"custody key 1" ‖ name`).
 //! So no node can write receipts for another one. The secret goes over no line.
 //!
 //! ```text

@@ -391,7 +391,7 @@ fn another_protocol_gets_one_reply_and_the_session_ends() {
     ] {
         let mut peer = TestPeer::new();
         peer.say(first);
-        assert_eq!(peer.say(said), "421 4.7.0 this is SMTP, and that was another protocol\r\n", "{said}");
+        assert_eq!(peer.say(said), "421 4.7.0 this is a mail server, and that was another protocol\r\n", "{said}");
         assert!(peer.is_closed() && peer.stored.is_empty(), "{said}");
     }
 }
