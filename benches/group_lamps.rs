@@ -1,6 +1,6 @@
 //! The time until 200 telephones show a new message: of one message to a group of 200 members, and of 200 messages, one to each.
 //!
-//! Run: `cargo bench --bench group_lamps`. Each line is the median of five turns, which alternate; each turn has a node and a Maildir store of its own.
+//! Run: `cargo bench --bench group_lamps`. Each line is the median of five turns, which alternate; each turn opens another node and another Maildir store.
 //! The message has 5 seconds of mu-law. The clock runs from the first deposit to the moment at which the last of 200 lamps is shown.
 //!
 //! Not in the numbers: SMTP, opening the node, and the work of a sink.

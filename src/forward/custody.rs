@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Whether the peer that accepts messages keeps the mailboxes itself, or sends the messages on.
 ///
 /// Behind a relay, a message stays in the [`spool`](crate::spool) until the node that keeps the mailbox sends its receipt: the relay may lose the
-/// message, or be refused later, and a report of its own that says "delivered" proves nothing (Exim 4.96 says so of a message that it has
+/// message, or be refused later, and its own report that says "delivered" proves nothing (Exim 4.96 says so of a message that it has
 /// handed to a server without delivery reports).
 ///
 /// A node of this crate says under TLS that it keeps the mailboxes (`XVOICEMAIL 1 FINAL` in its reply to EHLO). Older nodes say nothing and send no

@@ -1,4 +1,4 @@
-//! The messages that owners have sent and requested receipts for: what became of each, in a store of its own.
+//! The messages that owners have sent and requested receipts for: what became of each, in a separate store.
 
 use std::error::Error;
 

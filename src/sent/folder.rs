@@ -13,7 +13,7 @@ use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId};
 
-/// Sent messages in a folder. Clones share the folder; one process uses it, so central nodes that share one database need a store of their own for this.
+/// Sent messages in a folder. Clones share the folder; one process uses it, so it is no store for central nodes that share one database.
 ///
 /// ```text
 /// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent   a message that 2041 has sent, named after the second and its id

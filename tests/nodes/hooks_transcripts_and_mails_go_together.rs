@@ -167,7 +167,7 @@ fn each_message_is_written_down_mailed_and_reported_after_kills() {
     let doubled: Vec<_> = receiver.accepted.iter().filter(|(_, ids)| ids.len() > 1).collect();
     assert!(doubled.is_empty(), "one id for each message: {doubled:?}");
     let (mails, stored) = (mails(folder.path()), transcripts(folder.path()));
-    assert_eq!(mails.len(), stored.len(), "one mail for each message, and each with a transcript of its own");
+    assert_eq!(mails.len(), stored.len(), "one mail for each message, and each with another transcript");
     let mailed: BTreeSet<String> = mails.into_values().collect();
     assert!(mailed.is_subset(&stored), "each mail has its transcript, which was made before");
     println!("{} kept, {} requests, {} mails with transcript", kept.len(), receiver.requests, mailed.len());

@@ -1,4 +1,4 @@
-//! An HTTP server for tests, on a thread of its own.
+//! An HTTP server for tests, on a separate thread.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

@@ -1,4 +1,4 @@
-//! Real mail servers between two nodes, each with a configuration of its own in a temporary folder. They need root.
+//! Real mail servers between two nodes, each with a separate configuration in a temporary folder. They need root.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, clippy::format_push_string, reason = "these are tests")]
 

@@ -21,7 +21,7 @@ async fn store_at(address: &str) -> PostgresStore {
     store_in(&Database::connect(address).await.unwrap()).await
 }
 
-/// A session of its own, which may be in the middle of a transaction.
+/// A separate session, which may be in the middle of a transaction.
 async fn session(address: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(address, NoTls).await.unwrap();
     tokio::spawn(connection);

@@ -14,7 +14,7 @@ use crate::store::MessageStore;
 /// **Retained.** A step of housekeeping removes messages when the retention says so that their owner has at that time, and none before; nor any while the
 /// directory does not answer.
 ///
-/// `make` makes a store without a retention of its own, with the mailboxes `2041` and `2042` and this directory.
+/// `make` makes a store that has no retention itself, with the mailboxes `2041` and `2042` and this directory.
 ///
 /// # Panics
 ///
