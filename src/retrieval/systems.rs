@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use super::{MailboxService, RetrievalError};
 use crate::directory::RemoteMailbox;
-use crate::disk;
 use crate::forward::{Outcome, Sender};
 use crate::message::{MailboxId, Message, Privacy};
 use crate::network::LicenceClass;
@@ -108,13 +107,23 @@ impl MailboxService {
     async fn encode_for(&self, owner: &MailboxId, message: Message, to: RemoteMailbox) -> Result<Bytes, RetrievalError> {
         let (id, from) = (message.id(), self.address(owner).filter(|_| is_from(&message, owner)));
         let (node, domain) = (Arc::clone(&self.node), Arc::clone(&self.domain));
-        let encoded = disk::blocking(move || {
+        let encoded = blocking(move || {
             let form = ToSystem { from: from.as_ref(), ..ToSystem::new(&node, &domain, &to.address, to.dialect) };
-            Ok(encode_for_system(&message, &form))
+            encode_for_system(&message, &form)
         });
-        let encoded = encoded.await.map_err(|error| RetrievalError::Store(StoreError::Unavailable(error.into())))?;
+        let encoded = encoded.await?;
         encoded.map_err(|source| RetrievalError::Sound { id, source })
     }
+}
+
+/// Does `work` on a thread that may block; without the feature `fs`, and so perhaps without a runtime, on this one.
+#[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "it waits where there are such threads"))]
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    #[cfg(feature = "fs")]
+    let done = crate::disk::blocking(move || Ok(work())).await.map_err(|error| StoreError::Unavailable(error.into()));
+    #[cfg(not(feature = "fs"))]
+    let done = Ok(work());
+    done
 }
 
 /// The way of a message to one of its receivers.
