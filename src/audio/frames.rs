@@ -233,7 +233,7 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
 ///
 /// # Source
 ///
-/// RFC 3802; RFC 3801 §4.4.1 asks each system to read it.
+/// RFC 3802; RFC 3801 §4.4.3 asks each system to read it.
 pub fn to_adpcm32(audio: &Audio) -> Result<Audio, FramesError> {
     if audio.media() == AudioType::Adpcm32 {
         return Ok(audio.clone());

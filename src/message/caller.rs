@@ -42,7 +42,7 @@ impl fmt::Debug for Caller {
 ///
 /// # Source
 ///
-/// RFC 3939 §4.1: digits only, at most 15.
+/// RFC 3939 §3: digits only; §3.2: at most 15.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallerNumber(Arc<str>);
 
@@ -95,7 +95,7 @@ pub struct InvalidCallerNumber;
 ///
 /// # Source
 ///
-/// RFC 3939 §4.2: at most 50 characters.
+/// RFC 3939 §4: at most 50 characters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CallerName(Arc<str>);
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 ///
 /// # Source
 ///
-/// RFC 8098 §3.2.6, and RFC 3801 §4.5 for voice mailboxes.
+/// RFC 8098 §3.2.6, and RFC 3801 §4.7 for voice mailboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {

@@ -6,7 +6,7 @@ use crate::message::{Caller, CallerName, CallerNumber};
 ///
 /// # Source
 ///
-/// RFC 3801 §4.3.3 for its use; RFC 2426 for the form: `FN`, or else `N` with family and given name, and `TEL` with or without
+/// RFC 3801 §4.5.2 for its use; RFC 2426 for the form: `FN`, or else `N` with family and given name, and `TEL` with or without
 /// punctuation. RFC 2425 §5.8.1: a line that begins with white space belongs to the one before.
 pub(super) fn caller(card: &[u8]) -> Caller {
     let card = String::from_utf8_lossy(card).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");

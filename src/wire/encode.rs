@@ -209,7 +209,7 @@ pub(super) fn with_call<'a>(mut mail: MessageBuilder<'a>, head: &'a Head) -> Mes
 ///
 /// # Source
 ///
-/// RFC 4239 §4: a voice message may have parts beside its sound; RFC 3459 §3: `handling=OPTIONAL`; RFC 3282: `Content-Language`.
+/// RFC 4239 §3: a voice message may have parts beside its sound; RFC 3459 §3: `handling=OPTIONAL`; RFC 3282: `Content-Language`.
 pub(super) fn words(head: &Head) -> MimePart<'static> {
     let language = head.language.as_ref();
     let text = mail_text::text(head, head.recorded_at.zone, language, head.length);

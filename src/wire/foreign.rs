@@ -41,7 +41,7 @@ impl PartFacts {
 
 /// Returns the head of a foreign mail with the header block `block` and a sound of `length`.
 ///
-/// A forwarded message is from who forwards it, with the id and the date of that mail (RFC 3801 §4.5). It is urgent or private if the
+/// A forwarded message is from who forwards it, with the id and the date of that mail (RFC 3801 §4.8). It is urgent or private if the
 /// mail, or a message forwarded in it, is.
 pub(super) fn head(fields: &Fields<'_>, block: &[u8], facts: &PartFacts, length: Duration) -> Result<Head, DecodeError> {
     Ok(Head {
@@ -78,7 +78,7 @@ fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
 ///
 /// # Source
 ///
-/// RFC 3801 §4.3.3 for the card; MS-OXCMAIL §2.1.3.2.8 for the fields of Exchange UM.
+/// RFC 3801 §4.5.2 for the card; MS-OXCMAIL §2.1.3.2.3 for the fields of Exchange UM.
 fn caller(fields: &Fields<'_>, card: &Caller) -> Caller {
     let number = |text: &str| text.trim().parse::<CallerNumber>().ok();
     if fields.text("Caller-ID").or(fields.text("Caller-Name")).is_some() {

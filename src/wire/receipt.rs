@@ -31,7 +31,7 @@ pub(super) fn requested(fields: &Fields<'_>) -> Option<ReceiptRequest> {
 ///
 /// # Source
 ///
-/// RFC 8098 §3.2.6; RFC 3801 §4.5 for voice mailboxes.
+/// RFC 8098 §3.2.6; RFC 3801 §4.7 for voice mailboxes.
 const fn field(disposition: Disposition) -> &'static str {
     match disposition {
         Disposition::Played => "manual-action/MDN-sent-automatically; displayed",

@@ -150,7 +150,7 @@ fn spoken_name(to: &ToSystem<'_>) -> Result<Option<MimePart<'static>>, FramesErr
 ///
 /// # Source
 ///
-/// RFC 3801 §4.3.1 for the parameter `voice`.
+/// RFC 3801 §4.3.2 for the parameter `voice`.
 fn voice_part(audio: &Audio, voice: &str, file_name: &str) -> MimePart<'static> {
     let body = BodyPart::Binary(audio.bytes().to_vec().into());
     MimePart::new(ContentType::new(audio.media().mime()), body)
@@ -161,7 +161,7 @@ fn voice_part(audio: &Audio, voice: &str, file_name: &str) -> MimePart<'static> 
 ///
 /// # Source
 ///
-/// RFC 3801 §4.3.3; RFC 2426 for the card.
+/// RFC 3801 §4.5.2, by which each system must accept a card, and none need send one; RFC 2426 for the card.
 fn business_card(caller: &Caller, address: Option<&MailAddress>) -> MimePart<'static> {
     let name = caller.name.as_ref().map_or_else(String::new, |name| escaped(name.as_str()));
     let number = caller.number.as_ref().map(|number| format!("TEL;TYPE=VOICE:{}", escaped(number.as_str())));
@@ -194,7 +194,7 @@ fn escaped(text: &str) -> String {
 ///
 /// # Source
 ///
-/// RFC 3801 §4.3.1.
+/// RFC 3801 §4.4.3, which expects about 5 seconds.
 pub const SPOKEN_NAME_LIMIT: u64 = 12;
 
 #[cfg(test)]
