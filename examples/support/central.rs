@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
 use voicemail::forward::smtp::TlsMemory;
-use voicemail::intake::{ListenMode, ListenerPolicy};
+use voicemail::intake::{ListenMode, ListenerPolicy, SocketFile};
 use voicemail::mwi::LogSink;
 use voicemail::network::{Network, NodeAddress};
 use voicemail::node::{Node, NodeBuilder};
@@ -71,6 +71,10 @@ async fn build(path: &Path, config: CentralConfig, listener: TcpListener, events
         .clock(config.time.clock().await)
         .events(events)
         .listen(listener, ListenerPolicy::new(ListenMode::StartTls, config.access));
+    let node = match config.lmtp {
+        Some(path) => node.listen(SocketFile::bind(path, 0o660).await?, ListenerPolicy::from(ListenMode::StartTls).lmtp()),
+        None => node,
+    };
     let node = match (mail_server, config.postmaster) {
         (Some(server), Some(postmaster)) => node.mail_out(server).postmaster(postmaster.to),
         (_, _) => node,

@@ -25,6 +25,8 @@ pub struct CentralConfig {
     pub store: StoreConfig,
     /// The address to receive messages on.
     pub listen: String,
+    /// The socket at which a mail server on this machine delivers by LMTP.
+    pub lmtp: Option<PathBuf>,
     /// The certificate for TLS, if the node offers TLS.
     pub tls: Option<Tls>,
     /// The peers that may deliver.
@@ -138,6 +140,7 @@ impl CentralConfig {
         let spool = keys.required_path("spool", SPOOL);
         let store = StoreConfig::read(&mut keys);
         let listen = keys.required("listen", "the address to take messages on, such as 127.0.0.1:2525");
+        let lmtp = keys.path("lmtp");
         let tls = read_tls(&mut keys);
         let access = read_access(&mut keys, network.as_ref());
         let nodes = keys.sections("nodes", |keys, name| {
@@ -158,7 +161,7 @@ impl CentralConfig {
         match (node, network, spool, store, listen, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(store), Some(listen), Some(time), faults) if faults.is_empty() => {
                 let nodes = nodes.into_iter().collect();
-                Ok(Self { node, network, spool, store, listen, tls, access, nodes, postmaster, time })
+                Ok(Self { node, network, spool, store, listen, lmtp, tls, access, nodes, postmaster, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }

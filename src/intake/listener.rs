@@ -1,16 +1,88 @@
-//! [`ListenerPolicy`]: how connections of a listener begin, and which clients may deliver there.
+//! [`Listener`]: where clients connect. [`ListenerPolicy`]: how their connections begin, and which of them may deliver.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
+use super::socket_file::SocketFile;
 use crate::smtp::Reply;
 use crate::smtp::server::{Access, Protocol};
+
+/// A socket at which clients connect to an intake or a node.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket, for clients on this host.
+    Unix(SocketFile),
+}
+
+impl Listener {
+    /// Accepts the next connection; returns the client's address, too, which a Unix socket has not.
+    pub(super) async fn accept(&self) -> io::Result<(Connection, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Connection::Tcp(stream), Some(address.ip())))
+            }
+            Self::Unix(socket) => Ok((Connection::Unix(socket.accept().await?), None)),
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<SocketFile> for Listener {
+    fn from(socket: SocketFile) -> Self {
+        Self::Unix(socket)
+    }
+}
+
+impl fmt::Display for Listener {
+    /// Writes the address and port, or the path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => write!(f, "{address}"),
+                Err(_) => f.write_str("an unknown address"),
+            },
+            Self::Unix(socket) => write!(f, "{}", socket.path().display()),
+        }
+    }
+}
+
+/// A connection that a listener has accepted.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Connection {
+    /// Sends the client the reply that refuses it, and closes the connection without waiting.
+    pub(super) fn turn_away(self, mode: ListenMode, reason: &Reply) {
+        let mut text = bytes::BytesMut::new();
+        reason.write_to(&mut text);
+        // The send buffer of a new connection has space for one line. If it fails, the client sees the connection close.
+        match (mode, self) {
+            (ListenMode::StartTls, Self::Tcp(stream)) => drop(stream.into_std().and_then(|mut stream| stream.write(&text))),
+            (ListenMode::StartTls, Self::Unix(stream)) => drop(stream.into_std().and_then(|mut stream| stream.write(&text))),
+            (ListenMode::ImplicitTls, Self::Tcp(_) | Self::Unix(_)) => {}
+        }
+    }
+}
 
 /// How connections to a listener begin, and which clients may deliver there.
 ///
@@ -50,7 +122,7 @@ impl ListenerPolicy {
     /// Speaks LMTP at this listener instead of SMTP, with a mail server on this host or in its own network that hands messages to this node.
     ///
     /// LMTP has one reply for each recipient of a message: if one mailbox is full, the mail server sends only that copy again. It is never
-    /// the protocol of port 25 (RFC 2033 §5).
+    /// the protocol of port 25 (RFC 2033 §5). For a mail server on this host, a [`SocketFile`] needs no port.
     ///
     /// # Source
     ///
@@ -88,17 +160,6 @@ where
                 sleep(if freed { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
             }
         }
-    }
-}
-
-/// Sends a client the reply that refuses it, and closes the connection without waiting.
-pub(super) fn turn_away(stream: TcpStream, mode: ListenMode, reason: &Reply) {
-    let mut text = bytes::BytesMut::new();
-    reason.write_to(&mut text);
-    match (mode, stream.into_std()) {
-        // The send buffer of a new connection has space for one line. If it fails, the client sees the connection close.
-        (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
-        (ListenMode::ImplicitTls, _) | (_, Err(_)) => {}
     }
 }
 

@@ -21,6 +21,7 @@ mod replies;
 mod report_handler;
 mod reports;
 mod session;
+mod socket_file;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -43,8 +43,8 @@ use tokio::time::timeout;
 pub use self::builder::IntakeBuilder;
 use self::connection_slots::SlotPermit;
 use self::context::{IntakeContext, Mailboxes};
-pub use self::listener::{ListenMode, ListenerPolicy};
-use self::listener::{accept, report, turn_away};
+use self::listener::{Connection, accept, report};
+pub use self::listener::{ListenMode, Listener, ListenerPolicy};
 #[cfg(feature = "node")]
 pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
@@ -52,6 +52,7 @@ pub use self::postmaster::PostmasterFolder;
 #[cfg(feature = "node")]
 pub(crate) use self::report_handler::ReportHandler;
 use self::session::{AcceptedConnection, StopPhase};
+pub use self::socket_file::SocketFile;
 pub use self::tls_pem::TlsPemError;
 use crate::directory::Directory;
 use crate::retry::now;
@@ -112,7 +113,8 @@ impl Intake {
         IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
-    /// Serves all clients that connect to `listener` and may deliver by its `policy`, until `stop`.
+    /// Serves all clients that connect to `listener`, a [`TcpListener`](tokio::net::TcpListener) or a [`SocketFile`], and may deliver by its
+    /// `policy`, until `stop`.
     ///
     /// After `stop` no connection is accepted, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
     /// [`Limits::shutdown_timeout`] is over, messages that have not arrived completely get 421 4.3.2 too; then this returns, whatever the
@@ -129,11 +131,11 @@ impl Intake {
     /// stored once.
     pub async fn serve(
         &self,
-        listener: TcpListener,
+        listener: impl Into<Listener>,
         policy: impl Into<ListenerPolicy>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let ListenerPolicy { mode, access, protocol } = policy.into();
+        let (listener, ListenerPolicy { mode, access, protocol }) = (listener.into(), policy.into());
         self.check(mode)?;
         let policy = self.policy_for(access, protocol);
         let (phase, stopping) = watch::channel(StopPhase::Running);
@@ -144,14 +146,14 @@ impl Intake {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = sessions.join_next() => report(ended),
-                (stream, address) = accept(|| listener.accept(), || self.context.slots.free_a_slot(now())) => {
-                    if !policy.access.admits(Some(address.ip())) {
-                        turn_away(stream, mode, &smtp_replies::NOT_FROM_THERE);
-                    } else if let Some(permit) = self.context.slots.enter(Some(address.ip()), now()) {
-                        let accepted = AcceptedConnection { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
-                        sessions.spawn(self.clone().run_tcp(stream, accepted, permit, stopping.clone()));
+                (connection, address) = accept(|| listener.accept(), || self.context.slots.free_a_slot(now())) => {
+                    if !policy.access.admits(address) {
+                        connection.turn_away(mode, &smtp_replies::NOT_FROM_THERE);
+                    } else if let Some(permit) = self.context.slots.enter(address, now()) {
+                        let accepted = AcceptedConnection { policy: Arc::clone(&policy), address, mode };
+                        sessions.spawn(self.clone().run(connection, accepted, permit, stopping.clone()));
                     } else {
-                        turn_away(stream, mode, &smtp_replies::CROWDED);
+                        connection.turn_away(mode, &smtp_replies::CROWDED);
                     }
                 }
             }
@@ -217,16 +219,21 @@ impl Intake {
         timeout(for_last_replies, all_done).await.ok()
     }
 
-    async fn run_tcp(
+    async fn run(
         self,
-        stream: TcpStream,
+        connection: Connection,
         accepted: AcceptedConnection,
         permit: SlotPermit,
         stopping: watch::Receiver<StopPhase>,
     ) -> io::Result<()> {
-        // Replies are short, and the client waits for them: Nagle's algorithm would delay each by 40 ms.
-        stream.set_nodelay(true)?;
-        session::run(&self.context, stream, accepted, permit, stopping).await
+        match connection {
+            Connection::Tcp(stream) => {
+                // Replies are short, and the client waits for them: Nagle's algorithm would delay each by 40 ms.
+                stream.set_nodelay(true)?;
+                session::run(&self.context, stream, accepted, permit, stopping).await
+            }
+            Connection::Unix(stream) => session::run(&self.context, stream, accepted, permit, stopping).await,
+        }
     }
 
     /// Returns the policy of this intake for clients with this `access` that speak this protocol.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -685,6 +686,17 @@ async fn a_stop_ends_in_time_though_the_peer_sends_very_slowly() {
 async fn serve(intake: &Intake) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (stop, serving) = serve_at(intake, listener, ListenMode::StartTls.into());
+    (address, stop, serving)
+}
+
+/// Serves at `listener` until it is stopped.
+fn serve_at(
+    intake: &Intake,
+    listener: impl Into<Listener>,
+    policy: ListenerPolicy,
+) -> (oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+    let listener = listener.into();
     let (stop, stopped) = oneshot::channel::<()>();
     let intake = intake.clone();
     let stop_or_never = async move {
@@ -692,8 +704,8 @@ async fn serve(intake: &Intake) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<
             std::future::pending::<()>().await;
         }
     };
-    let serving = tokio::spawn(async move { intake.serve(listener, ListenMode::StartTls, stop_or_never).await });
-    (address, stop, serving)
+    let serving = tokio::spawn(async move { intake.serve(listener, policy, stop_or_never).await });
+    (stop, serving)
 }
 
 async fn connect_tcp(address: SocketAddr) -> Client<TcpStream> {

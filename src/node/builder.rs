@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 
 #[cfg(doc)]
@@ -23,7 +22,7 @@ use crate::forward::{Forwarder, MailOut};
 use crate::greeting::GreetingFolder;
 use crate::greeting::GreetingStore;
 use crate::intake::tls_pem::server_config;
-use crate::intake::{Limits, ListenerPolicy, TlsPemError};
+use crate::intake::{Limits, Listener, ListenerPolicy, TlsPemError};
 use crate::jobs::JobStore;
 use crate::message::MailAddress;
 use crate::mwi::{LampLease, MwiSink};
@@ -69,7 +68,7 @@ pub struct NodeBuilder {
     pub(super) events: Events,
     pub(super) min_free_space: u64,
     pub(super) retry: RetryPolicy,
-    pub(super) listeners: Vec<(TcpListener, ListenerPolicy)>,
+    pub(super) listeners: Vec<(Listener, ListenerPolicy)>,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: Limits,
     pub(super) max_clock_skew: Duration,
@@ -299,11 +298,11 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds a listener for mail from other nodes: messages at the central node, greetings at the others. Clients must pass its
-    /// [`ListenerPolicy`]; a [`ListenMode`](crate::intake::ListenMode) alone admits clients on this machine only. May be called several
-    /// times.
-    pub fn listen(mut self, listener: TcpListener, policy: impl Into<ListenerPolicy>) -> Self {
-        self.listeners.push((listener, policy.into()));
+    /// Adds a listener, a [`TcpListener`](tokio::net::TcpListener) or a [`SocketFile`](crate::intake::SocketFile), for mail from other nodes:
+    /// messages at the central node, greetings at the others. Clients must pass its [`ListenerPolicy`]; a
+    /// [`ListenMode`](crate::intake::ListenMode) alone admits clients on this machine only. May be called several times.
+    pub fn listen(mut self, listener: impl Into<Listener>, policy: impl Into<ListenerPolicy>) -> Self {
+        self.listeners.push((listener.into(), policy.into()));
         self
     }
 

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::arrival::StepName;
@@ -84,10 +83,10 @@ pub enum NodeError {
     #[error("the node {0} runs already, or has run; open another one to run again")]
     RunsAlready(NodeAddress),
     /// A listener cannot serve with its settings.
-    #[error("the listener at {} cannot serve", .listener.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
+    #[error("the listener at {listener} cannot serve")]
     Intake {
-        /// The listener's address, if the operating system knows it.
-        listener: Option<SocketAddr>,
+        /// The listener's address and port, or the path of its socket.
+        listener: String,
         /// The error of the listener.
         #[source]
         source: io::Error,

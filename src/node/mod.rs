@@ -53,7 +53,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{self, BoxFuture, FutureExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 use self::adopt::Destination;
@@ -74,7 +73,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
-use crate::intake::{Intake, ListenerPolicy};
+use crate::intake::{Intake, Listener, ListenerPolicy};
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::{LampLease, MwiSink};
@@ -121,7 +120,7 @@ struct Inner {
     greetings: Arc<GreetingService>,
     room_warnings: Option<RoomWarnings>,
     age_warnings: Option<AgeWarnings>,
-    listeners: Lock<Vec<(TcpListener, ListenerPolicy)>>,
+    listeners: Lock<Vec<(Listener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
     max_lamp_updates_per_sec: NonZeroU32,
@@ -422,9 +421,9 @@ impl Node {
     async fn receive_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
         let intake = &self.inner.intake;
         let listeners = std::mem::take(&mut *self.inner.listeners.lock());
-        let serve = |(listener, mode): (TcpListener, ListenerPolicy)| async {
-            let address = listener.local_addr().ok();
-            let served = intake.serve(listener, mode, raised(stopped.clone())).await;
+        let serve = |(listener, policy): (Listener, ListenerPolicy)| async {
+            let address = listener.to_string();
+            let served = intake.serve(listener, policy, raised(stopped.clone())).await;
             served.map_err(|source| NodeError::Intake { listener: address, source })
         };
         future::try_join_all(listeners.into_iter().map(serve)).await.map(drop)

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -13,7 +16,7 @@ use voicemail::clock::SystemClock;
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::{Security, SmtpForwarderBuilder};
 use voicemail::forward::{Custody, Forwarder as _, Outcome, SmtpForwarder};
-use voicemail::intake::{Access, Limits, ListenMode, ListenerPolicy};
+use voicemail::intake::{Access, Limits, ListenMode, Listener, ListenerPolicy, SocketFile};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
@@ -162,15 +165,32 @@ async fn a_mail_server_that_loses_its_queue_costs_one_more_sending() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postfix_delivers_to_each_mailbox_by_lmtp() {
-    let [server_at, central_at, edge_at] = [unused_address(), unused_address(), unused_address()];
-    let by_lmtp = format!("lmtp:{central_at}");
-    let Some(server) = MailServer::new(Kind::Postfix, &server_at, (DOMAIN, &by_lmtp), (HIMALAYA, &edge_at), LIFETIME) else {
+    let at = unused_address();
+    let listener = TcpListener::bind(&at).await.unwrap();
+    deliver_by_lmtp(&format!("lmtp:{at}"), listener).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postfix_delivers_by_lmtp_over_a_socket_file() {
+    // Its client runs as the user postfix, who must be able to search the folder and to write the file.
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("lmtp");
+    let socket = SocketFile::bind(&path, 0o666).await.unwrap();
+    deliver_by_lmtp(&format!("lmtp:unix:{}", path.display()), socket).await;
+}
+
+/// Lets Postfix deliver at the route `by_lmtp`, which leads to `listener`, to three recipients: one has room, one is full, and one is
+/// unknown to the store.
+async fn deliver_by_lmtp(by_lmtp: &str, listener: impl Into<Listener>) {
+    let [server_at, edge_at] = [unused_address(), unused_address()];
+    let Some(server) = MailServer::new(Kind::Postfix, &server_at, (DOMAIN, by_lmtp), (HIMALAYA, &edge_at), LIFETIME) else {
         return;
     };
     let folder = TempDir::new().unwrap();
     let store = MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1);
-    let listener = TcpListener::bind(&central_at).await.unwrap();
-    let central = node(CENTRAL, folder.path()).store(store).listen(listener, anyone().lmtp()).open().await.unwrap();
+    let policy = ListenerPolicy::from(ListenMode::StartTls).lmtp();
+    let central = node(CENTRAL, folder.path()).store(store).listen(listener, policy).open().await.unwrap();
     let _running = run(&central);
     let message = |number: u8| {
         let recorded_at = RecordedAt::new(DateTime::UNIX_EPOCH, chrono_tz::UTC, ClockQuality::unknown(ClockSource::Manual));
@@ -178,7 +198,6 @@ async fn postfix_delivers_to_each_mailbox_by_lmtp() {
     };
     central.store().unwrap().deposit(&mailbox("2002"), &Origin::Here, &message(1)).await.unwrap();
 
-    // Of three recipients, one has room, one is full, and one is unknown to the store.
     let sent =
         forwarder(&server_at, HIMALAYA).build().unwrap().forward(&message(2), &["2001", "2002", "2003"].map(mailbox)).await;
     assert!(sent.unwrap().outcomes.iter().all(Outcome::is_accepted));
@@ -196,3 +215,50 @@ async fn postfix_delivers_to_each_mailbox_by_lmtp() {
     assert_eq!(RelayedNode::new_messages(&central, "2001").await, 1);
     assert_eq!(RelayedNode::new_messages(&central, "2002").await, 1, "only the one that was there");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pythons_lmtp_client_delivers_over_a_socket_file() {
+    if !Command::new("python3").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: python3 is not installed");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("lmtp");
+    let socket = SocketFile::bind(&path, 0o600).await.unwrap();
+    let store = MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1);
+    let policy = ListenerPolicy::from(ListenMode::StartTls).lmtp();
+    let central = node(CENTRAL, folder.path()).store(store).listen(socket, policy).open().await.unwrap();
+    let running = run(&central);
+    let mut client = Command::new("python3");
+    client.args(["-c", LMTP_CLIENT]).arg(&path).arg(DOMAIN);
+    let client = tokio::task::spawn_blocking(move || client.output()).await.unwrap().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&client.stdout), String::from_utf8_lossy(&client.stderr));
+    assert_eq!(out, "2001 taken\n2002 taken\n2001 refused 452\n9 refused 550\n", "{error}");
+    for number in ["2001", "2002"] {
+        assert_eq!(RelayedNode::new_messages(&central, number).await, 1, "{number}");
+    }
+    running.stop().await;
+    assert!(!path.exists());
+}
+
+/// Sends one mail to each number, over one connection; the arguments are the path of the socket and the domain.
+const LMTP_CLIENT: &str = r#"
+import io, smtplib, sys, wave
+from email.message import EmailMessage
+path, domain = sys.argv[1:]
+sound = io.BytesIO()
+with wave.open(sound, "wb") as file:
+    file.setnchannels(1); file.setsampwidth(2); file.setframerate(8000)
+    file.writeframes(bytes(16000))
+with smtplib.LMTP(path, local_hostname="mx.example") as client:
+    for nth, number in enumerate(["2001", "2002", "2001", "9"]):
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Message-ID"] = "pbx@other.example", f"{number}@{domain}", f"<{nth}@other.example>"
+        mail.add_attachment(sound.getvalue(), "audio", "wav", filename="message.wav")
+        try:
+            print(number, "taken" if client.send_message(mail) == {} else "?")
+        except smtplib.SMTPRecipientsRefused as refused:
+            print(number, "refused", *(code for code, _ in refused.recipients.values()))
+        except smtplib.SMTPResponseException as refused:
+            print(number, "refused", refused.smtp_code)
+"#;

@@ -50,7 +50,7 @@ impl Kind {
 
 impl MailServer {
     /// A server at `address` that sends mail for `central` and for `edge`, each a domain and an address of this machine, and gives up after `lifetime`.
-    /// Postfix speaks LMTP to an address behind `lmtp:`.
+    /// Postfix speaks LMTP to an address behind `lmtp:`, and to the socket at a path behind `lmtp:unix:`.
     /// Returns `None` if the program is missing.
     pub fn new(kind: Kind, address: &str, central: (&str, &str), edge: (&str, &str), lifetime: Duration) -> Option<Self> {
         let program = kind.program()?;
@@ -89,6 +89,7 @@ impl MailServer {
         );
         fs::write(self.path("conf/main.cf"), main).unwrap();
         let routes = routes.iter().map(|(domain, at)| match at.strip_prefix("lmtp:") {
+            Some(path) if path.starts_with("unix:") => format!("{domain} lmtp:{path}\n"),
             Some(at) => format!("{domain} lmtp:inet:[{}]:{}\n", host(at), port(at)),
             None => format!("{domain} smtp:[{}]:{}\n", host(at), port(at)),
         });

@@ -102,3 +102,41 @@ async fn a_listener_speaks_one_protocol() {
     by_default.send("LHLO mx.example\r\n").await;
     assert_eq!(by_default.replies(1).await, "500 5.5.1 this port speaks SMTP, say EHLO\r\n");
 }
+
+#[tokio::test]
+async fn a_socket_file_serves_clients_on_this_host() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), FailingStore::new([("202", full as Failure)]));
+    let path = folder.path().join("lmtp");
+    let socket = SocketFile::bind(&path, 0o600).await.unwrap();
+    let (stop, serving) = serve_at(&builder(&store).build(), socket, ListenerPolicy::from(ListenMode::StartTls).lmtp());
+    let mut client = Client { stream: UnixStream::connect(&path).await.unwrap() };
+    assert_eq!(client.replies(1).await, "220 vm1.example LMTP\r\n");
+    client.send(pipelined(LHLO, b"")).await;
+    assert!(client.last_reply(3).await.starts_with("503"), "BDAT without a recipient");
+    let message = message(&b"hello"[..]);
+    let recipients = "RCPT TO:<201@vm.example>\r\nRCPT TO:<202@vm.example>\r\n";
+    client.send(pipelined(&format!("{LHLO}{recipients}"), &mail(&message, TransferEncoding::Base64))).await;
+    let replies = client.replies(6).await;
+    let last: Vec<_> = replies.lines().rev().take(2).collect();
+    assert_eq!(last, ["452 4.2.2 202: mailbox 202 is full", &format!("250 2.1.5 201: kept {}", message.id())], "{replies}");
+    stop.send(()).unwrap();
+    assert_eq!(client.rest().await, "421 4.3.2 stopping, try again later\r\n");
+    serving.await.unwrap().unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_client_of_a_socket_file_that_may_not_deliver_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = builder(&FailingStore::new([])).limits(Limits { connections: 1, ..Limits::default() }).build();
+    let far = Access::default().only_from(["192.0.2.0/24".parse().unwrap()]);
+    for (name, access, expected) in [("far", far, "554 5.7.1"), ("near", Access::default(), "421 4.3.2")] {
+        let path = folder.path().join(name);
+        let socket = SocketFile::bind(&path, 0o600).await.unwrap();
+        let (_stop, _serving) = serve_at(&intake, socket, ListenerPolicy::new(ListenMode::StartTls, access).lmtp());
+        let mut first = Client { stream: UnixStream::connect(&path).await.unwrap() };
+        let greeting = first.replies(1).await;
+        let second = Client { stream: UnixStream::connect(&path).await.unwrap() }.rest().await;
+        assert!(second.starts_with(expected), "{name}: {greeting}{second}");
+    }
+}
