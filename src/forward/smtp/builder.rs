@@ -116,7 +116,8 @@ impl SmtpForwarderBuilder {
     /// Authenticates with a password, by the strongest mechanism that both sides support: SCRAM-SHA-256, PLAIN or LOGIN.
     ///
     /// This happens only under TLS with a certificate that verified; on any other connection there is no authentication. With SCRAM-SHA-256
-    /// the peer must prove that it knows the password, too.
+    /// the peer must prove that it knows the password, too. Name and password should be ASCII: other characters are sent in UTF-8 as they are,
+    /// and not prepared as RFC 4013 describes.
     ///
     /// # Source
     ///

@@ -20,6 +20,7 @@ mod login;
 mod peer;
 mod reading;
 mod replies;
+mod submission;
 mod tls;
 mod window;
 

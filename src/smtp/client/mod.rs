@@ -374,6 +374,7 @@ impl Client {
         if self.state == ConnectionState::Closed {
             return;
         }
+        let error = self.opening.take_cancelled().unwrap_or(error);
         self.state = ConnectionState::Closed;
         self.output.clear();
         self.expected.clear();

@@ -16,6 +16,8 @@ pub(super) struct Opening {
     peer: String,
     goal: OpeningGoal,
     exchange: Option<ClientExchange>,
+    /// The reason why the client has cancelled the authentication.
+    cancelled: Option<ClientError>,
 }
 
 /// The goal of an opening.
@@ -37,7 +39,7 @@ pub(super) enum OpeningAction {
 impl Opening {
     /// An opening in which the client introduces itself as `node`.
     pub(super) fn new(node: &str, goal: OpeningGoal) -> Self {
-        Self { node: node.to_owned(), peer: String::new(), goal, exchange: None }
+        Self { node: node.to_owned(), peer: String::new(), goal, exchange: None, cancelled: None }
     }
 
     pub(super) fn expect_peer(&mut self, name: &str) {
@@ -52,12 +54,21 @@ impl Opening {
         Commands::command(self.exchange.insert(exchange).command(), ProtocolStep::Auth)
     }
 
+    /// Returns the reason why the client has cancelled the authentication, once: the server's reply is still expected, and whatever comes
+    /// instead, this is why the connection is of no use.
+    pub(super) fn take_cancelled(&mut self) -> Option<ClientError> {
+        self.cancelled.take()
+    }
+
     /// Handles the reply to `step`.
     ///
     /// A server that does not know EHLO has no extensions; it gets HELO instead. RFC 5321 §3.2.
     pub(super) fn handle_reply(&mut self, step: ProtocolStep, raw: RawReply) -> OpeningAction {
         let keywords = (step == ProtocolStep::Ehlo).then(|| Extensions::read(raw.lines(), &self.peer));
         let reply = Reply::from(raw);
+        if let Some(error) = self.take_cancelled() {
+            return OpeningAction::Report(Event::Failed(error));
+        }
         match (step, reply.code) {
             (ProtocolStep::Greeting, 220) => OpeningAction::Send(self.ehlo()),
             (ProtocolStep::Ehlo, 200..300) => self.opened(keywords.unwrap_or_default()),
@@ -84,10 +95,14 @@ impl Opening {
         }
     }
 
+    /// Answers a challenge. One that the client cannot answer, or that the wrong server sent, cancels the authentication. RFC 4954 §4.
     fn challenged(&mut self, reply: &Reply) -> OpeningAction {
         match self.exchange.as_mut().map(|exchange| exchange.handle_challenge(&reply.text)) {
             Some(Ok(response)) => OpeningAction::Send(Commands::command(format!("{response}\r\n"), ProtocolStep::Auth)),
-            Some(Err(error)) => OpeningAction::Report(Event::Failed(ClientError::InvalidReply(error.to_string()))),
+            Some(Err(error)) => {
+                self.cancelled = Some(ClientError::InvalidReply(error.to_string()));
+                OpeningAction::Send(Commands::command("*\r\n".to_owned(), ProtocolStep::Auth))
+            }
             None => OpeningAction::Report(Event::Failed(ClientError::unexpected("AUTH", reply))),
         }
     }
