@@ -16,6 +16,7 @@ use crate::message::{Audio, AudioType, CallerName, CallerNumber, Message, Privac
 const UNITY: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/unity_forwarded_twice.eml"));
 const EXCHANGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/exchange_um.eml"));
 const EXCHANGE_FORWARDED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/exchange_um_forwarded.eml"));
+const EXCHANGE_ORDER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/exchange_um_order.eml"));
 const AVAYA: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/avaya.eml"));
 const FREESWITCH: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/freeswitch.eml"));
 const KAZOO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/kazoo.eml"));
@@ -94,6 +95,27 @@ fn a_mail_of_exchange_is_read_alone_and_forwarded() {
     let forwarded = read(EXCHANGE_FORWARDED).unwrap();
     assert_eq!(forwarded.audio(), message.audio(), "a single sound keeps its bytes");
     assert_eq!((caller(&forwarded), forwarded.head().urgency), ((None, None), Urgency::Urgent));
+}
+
+#[test]
+fn recordings_of_exchange_play_from_the_newest_to_the_oldest() {
+    let message = read(EXCHANGE_ORDER).unwrap();
+    assert_eq!(runs(&message), [(0x33, 400), (0x22, 400), (0x11, 400)], "without the music, which is not in the list");
+    assert_eq!(message.head().length, Duration::from_millis(3 * 50 + 2 * 400));
+    assert_eq!(caller(&message), (Some("+4930123"), Some("Dora Klein")));
+    let field = |list: &str| {
+        let (before, rest) = EXCHANGE_ORDER.split_once("X-AttachmentOrder: ").unwrap();
+        let (_, after) = rest.split_once("MIME-Version").unwrap();
+        runs(&read(&format!("{before}X-AttachmentOrder: {list}\r\nMIME-Version{after}")).unwrap())
+    };
+    let (dora, anna) = ("+4930123 (0 seconds) Voice Mail.wav", "Anna Lang (0 seconds) Voice Mail.wav");
+    assert_eq!(field(&format!("{anna}; {dora}")), [(0x11, 400), (0x22, 400)]);
+    assert_eq!(field(&format!("{dora};{dora};missing.wav;;")), [(0x11, 400)]);
+    for nothing in ["", ";;", "missing.wav", &"x;".repeat(30_000)] {
+        assert_eq!(field(nothing), [(0x22, 400)], "the first sound, as without the field");
+    }
+    let forwarded = read(&format!("{DATE}{}", forwarded(EXCHANGE_ORDER))).unwrap();
+    assert_eq!(forwarded.audio(), message.audio(), "each mail has its own order");
 }
 
 #[test]

@@ -122,6 +122,7 @@ mod mime_field;
 mod own;
 mod parts;
 mod pieces;
+mod play_order;
 mod receipt;
 mod resent;
 mod text;

@@ -13,6 +13,7 @@ use super::error::printable;
 use super::fields::Fields;
 use super::foreign::PartFacts;
 use super::mime_field::MimeField;
+use super::play_order::PlayOrder;
 use super::transfer_decoder::{PartEncoding, TransferDecoder};
 use super::{DecodeError, DecodeLimits, own};
 use crate::audio::may_be_read;
@@ -52,7 +53,7 @@ enum Author {
     Foreign,
 }
 
-/// Finds the sound of a mail of this crate: the first part that says `voice=Voice-Message` (RFC 3801 §4.3.1).
+/// Finds the sound of a mail of this crate: the first part that says `voice=Voice-Message` (RFC 3801 §4.3.2).
 pub(super) fn find_sound<M: Mail + ?Sized>(
     mail: &M,
     fields: &Fields<'_>,
@@ -65,10 +66,11 @@ pub(super) fn find_sound<M: Mail + ?Sized>(
 
 /// Finds the sounds of a foreign mail, in the order in which the message plays them.
 ///
-/// Of one mail, all parts that say `voice=Voice-Message` and can be read are taken (RFC 3801 §4.3.1). Where no part says so, a sound is
+/// Of one mail, all parts that say `voice=Voice-Message` and can be read are taken (RFC 3801 §4.3.2 and §4.4.3). Where no part says so, a sound is
 /// taken, or a file that has a sound's name or first bytes: one that can be read before one that cannot; then the first, but of
 /// alternatives the last (RFC 2046 §5.1.4). Spoken names and subjects are not part of the message. A part that says it is the message
-/// gives way to no sound that does not, unless they are alternatives.
+/// gives way to no sound that does not, unless they are alternatives. The sounds that a list in the mail names count as saying so, and play in
+/// its order.
 ///
 /// Behind the sounds of a mail, which introduce them, come those of the mails that it forwards, as `message/rfc822`. A mail in a report or in
 /// an automatic reply is not looked into: a returned message is not a new one.
@@ -90,7 +92,8 @@ fn search<M: Mail + ?Sized>(
     limits: DecodeLimits,
     author: Author,
 ) -> Result<(Vec<Candidate>, PartFacts), DecodeError> {
-    let mut search = PartSearch { mail, limits, author, parts: 0, forwarded: Vec::new(), facts: PartFacts::default() };
+    let (play_order, forwarded) = (PlayOrder::default(), Vec::new());
+    let mut search = PartSearch { mail, limits, author, parts: 0, play_order, forwarded, facts: PartFacts::default() };
     let has_forwarded = author == Author::Foreign && !is_automatic_reply(fields);
     let place = Place { multiparts: 0, mails: 0, has_forwarded, is_voice_message: false };
     let found = search.mail(fields, Span { range: body..mail.len(), ended: true }, place)?;
@@ -174,6 +177,8 @@ struct PartSearch<'a, M: ?Sized> {
     limits: DecodeLimits,
     author: Author,
     parts: usize,
+    /// The order in which the present mail plays its sounds.
+    play_order: PlayOrder,
     /// The sounds of the mails that the present mail forwards.
     forwarded: Vec<Candidate>,
     facts: PartFacts,
@@ -204,6 +209,8 @@ struct Candidate {
     rank: Rank,
     /// Whether the part can be read, judged by its first bytes.
     is_readable: bool,
+    /// The place in the order in which the mail plays its sounds; the last one if the mail names no order for it.
+    place: usize,
     part: Result<SoundPart, DecodeError>,
 }
 
@@ -262,13 +269,18 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
     /// Reads a mail; returns its own sounds, and then those of the mails that it forwards.
     fn mail(&mut self, fields: &Fields<'_>, body: Span, place: Place) -> Result<Vec<Candidate>, DecodeError> {
         let around = mem::take(&mut self.forwarded);
+        let order_around = mem::replace(&mut self.play_order, PlayOrder::read(fields, self.limits));
         let chosen = self.entity(fields, body, place)?;
+        self.play_order = order_around;
         let forwarded = mem::replace(&mut self.forwarded, around);
-        let Some(Chosen { mut first, more }) = chosen else { return Ok(forwarded) };
+        let Some(Chosen { mut first, mut more }) = chosen else { return Ok(forwarded) };
         if let Ok(part) = &mut first.part {
             part.digest = own::digest(fields);
         }
-        Ok(iter::once(first).chain(more).chain(forwarded).collect())
+        more.insert(0, first);
+        more.sort_by_key(|candidate| candidate.place);
+        more.extend(forwarded);
+        Ok(more)
     }
 
     fn entity(&mut self, fields: &Fields<'_>, body: Span, place: Place) -> Result<Option<Chosen>, DecodeError> {
@@ -359,7 +371,14 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         }
         let disposition = fields.mime("Content-Disposition");
         let voice = disposition.as_ref().and_then(|disposition| disposition.parameter("voice"));
-        let rank = Rank::of(media_type, voice.as_deref())?;
+        let mut rank = Rank::of(media_type, voice.as_deref())?;
+        let file_name = || disposition.as_ref().and_then(|disposition| disposition.parameter("filename"));
+        let name = || file_name().or_else(|| content_type.parameter("name"));
+        let place = self.play_order.place_of(name);
+        if place.is_some() {
+            rank = Rank::VoiceMessage;
+        }
+        let place = place.unwrap_or(usize::MAX);
         let encoding = transfer_encoding(fields);
         let beginning = match self.author {
             Author::Own => None,
@@ -367,13 +386,12 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         };
         let by_bytes = beginning.as_deref().and_then(AudioType::from_first_bytes);
         let by_name = || {
-            let name = disposition.as_ref().and_then(|disposition| disposition.parameter("filename"));
-            let name = name.or_else(|| content_type.parameter("name")).filter(|_| media_type == "application/octet-stream")?;
+            let name = name().filter(|_| media_type == "application/octet-stream")?;
             AudioType::from_extension(name.rsplit_once('.')?.1)
         };
         let Some(media) = by_bytes.or_else(|| AudioType::from_mime(media_type)).or_else(by_name) else {
             let unsupported = DecodeError::UnsupportedAudio { found: printable(media_type) };
-            let candidate = Candidate { rank, is_readable: false, part: Err(unsupported) };
+            let candidate = Candidate { rank, is_readable: false, place, part: Err(unsupported) };
             return (rank > Rank::File).then_some(Chosen { first: candidate, more: Vec::new() });
         };
         let is_readable = match self.author {
@@ -389,7 +407,7 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
             ended: body.ended,
             digest: None,
         };
-        Some(Chosen { first: Candidate { rank, is_readable, part: Ok(part) }, more: Vec::new() })
+        Some(Chosen { first: Candidate { rank, is_readable, place, part: Ok(part) }, more: Vec::new() })
     }
 
     /// Reads the business card of the sender. Those of forwarded mails are of other people.
