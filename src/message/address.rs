@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// An e-mail address: a local part of 1 to 64 printable ASCII characters without any that need quotes, `@`, and a host name.
 ///
-/// Such an address is safe in an SMTP command and in a header.
+/// Such an address is safe in an SMTP command and in a header. A local part with `=?` is refused, which could begin an encoded word.
 ///
 /// ```
 /// use voicemail::message::MailAddress;
@@ -51,6 +51,8 @@ impl FromStr for MailAddress {
                 && !part.starts_with('-')
                 && !part.ends_with('-')
         };
+        // RFC 2047 §5: an encoded word is no part of an address, but many programs would decode one there, and read another address.
+        let local = if local.contains("=?") { "" } else { local };
         let valid = local.len() <= 64 && domain.len() <= 255 && local.split('.').all(atom) && domain.split('.').all(label);
         if valid { Ok(Self(text.into())) } else { Err(InvalidMailAddress) }
     }
@@ -90,9 +92,23 @@ mod tests {
             assert_eq!(format!("{address:?}"), "MailAddress(..)");
         }
         let long = format!("{}@b", "a".repeat(65));
-        for text in
-            ["", "@", "a@", "@b", "a b@c", "a@b c", "a@b\r\n", "a@-b", "a..b@c", "<a@b>", "a@b,c@d", "é@b", "\"a\"@b", &long]
-        {
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b",
+            "a b@c",
+            "a@b c",
+            "a@b\r\n",
+            "a@-b",
+            "a..b@c",
+            "<a@b>",
+            "a@b,c@d",
+            "é@b",
+            "\"a\"@b",
+            "=?utf-8?q?a?=@b",
+            &long,
+        ] {
             assert_eq!(text.parse::<MailAddress>(), Err(InvalidMailAddress), "{text:?}");
         }
     }

@@ -116,6 +116,8 @@ mod foreign;
 #[cfg(test)]
 mod forwarded_tests;
 mod greeting;
+#[cfg(test)]
+mod injection_tests;
 mod limits;
 mod mail_file;
 mod mime_field;
@@ -174,7 +176,7 @@ mod tests {
     }
 
     /// Every kind of value that a message can have, to the precision that each type promises.
-    fn messages() -> impl Strategy<Value = Message> {
+    pub(super) fn messages() -> impl Strategy<Value = Message> {
         let caller = (proptest::option::of("\\+?[0-9]{1,15}"), proptest::option::of(names())).prop_map(|(number, name)| Caller {
             number: number.and_then(|number| number.parse().ok()),
             name: name.and_then(|name| CallerName::cleaned(&name)),

@@ -107,4 +107,22 @@ mod tests {
         assert_eq!(of(Some("+4420"), Some("Anna \"A\"")), r#"{"number":"+4420","name":"Anna \"A\""}}}"#);
         assert_eq!(of(None, None), "{}}}");
     }
+
+    #[cfg(feature = "http-client")]
+    proptest::proptest! {
+        #[test]
+        fn no_name_breaks_out_of_its_string(name in proptest::prelude::any::<String>(), number in "\\+?[0-9]{1,15}") {
+            use crate::http::{Json, read_json};
+
+            let caller = Caller::new(number.parse().ok(), CallerName::cleaned(&name));
+            let of = Notification::of_message(NotificationType::MessageStored, at(), "2001".parse().unwrap(), MessageId::from_bytes([0; 16]));
+            let body = of.with_caller(caller.clone()).to_json();
+            let ends_a_line = |c: char| c.is_ascii_control() || c == '\u{2028}' || c == '\u{2029}';
+            proptest::prop_assert!(!body.contains(ends_a_line));
+            let read = read_json(&body).unwrap();
+            let read = read.get("data").unwrap().get("caller").unwrap();
+            proptest::prop_assert_eq!(read.get("number").and_then(Json::as_text), Some(&*number));
+            proptest::prop_assert_eq!(read.get("name").and_then(Json::as_text), caller.name.as_ref().map(CallerName::as_str));
+        }
+    }
 }

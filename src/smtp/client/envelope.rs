@@ -53,3 +53,37 @@ impl Envelope {
         Rcpt::new(to.clone(), parameters).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::mailbox::tests::any_mailbox;
+    use crate::smtp::{MailRequest, RecipientRequest};
+
+    proptest! {
+        #[test]
+        fn any_mailbox_is_one_word_of_each_parameter_of_rcpt(mailbox in any_mailbox(), id in any::<[u8; 16]>()) {
+            let address = |local: &str| Address::new(local, "vm.example").unwrap();
+            let envelope = Envelope {
+                from: Some(address("vm+0aa3-b")),
+                to: vec![address(mailbox.as_str())],
+                size: 5,
+                body: BodyType::Text,
+                report_id: Some(MessageId::from_bytes(id)),
+            };
+            let extensions = Extensions { dsn: true, ..Extensions::default() };
+            let command = envelope.recipient_command(0, extensions);
+            let parameters = command.strip_prefix(&format!("RCPT TO:<{mailbox}@vm.example>")).unwrap();
+            prop_assert!(parameters.starts_with(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;") && parameters.ends_with("\r\n"));
+            prop_assert!(command.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            let read = RecipientRequest::read(parameters.as_bytes()).unwrap();
+            prop_assert_eq!(read.original, Some(format!("rfc822;{mailbox}@vm.example")));
+            let command = envelope.mail_command(extensions);
+            let parameters = command.strip_prefix("MAIL FROM:<vm+0aa3-b@vm.example>").unwrap();
+            let read = MailRequest::read(parameters.as_bytes()).unwrap();
+            prop_assert_eq!(read.envelope_id, Some(MessageId::from_bytes(id).to_string()));
+        }
+    }
+}
