@@ -96,6 +96,35 @@ pub fn mail(bytes: &[u8]) {
     }
 }
 
+/// Reads bytes as a report about the delivery of a mail. Its texts go into events, and into lines for operators.
+#[cfg(feature = "node")]
+pub fn report(bytes: &[u8]) {
+    let Some(status) = wire::read_delivery_status(bytes, DecodeLimits::default()) else { return };
+    assert!(status.recipients.len() <= 100, "a report is about a bounded number of recipients");
+    let short = |text: &String| text.len() <= 500 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    assert!(status.reporting_mta.iter().all(short), "a name is a short line");
+    for wire::RecipientStatus { addresses, action, status, diagnostic, digest: _, custody } in &status.recipients {
+        let texts = addresses.iter().chain([action, status]).chain(diagnostic);
+        assert!(texts.into_iter().all(short), "a text is a short line");
+        assert!(custody.iter().all(|proof| !proof.contains(char::is_whitespace)), "a proof is one word");
+    }
+}
+
+/// Reads bytes as the JSON of another system. A text in it can be written and read again.
+#[cfg(feature = "http-client")]
+pub fn json(bytes: &[u8]) {
+    let Some(value) = std::str::from_utf8(bytes).ok().and_then(crate::http::read_json) else { return };
+    let mut values = vec![&value];
+    while let Some(value) = values.pop() {
+        if let Some(text) = value.as_text() {
+            let again = crate::http::read_json(&crate::http::quote(text));
+            assert_eq!(again.as_ref(), Some(value), "a text reads back as it was written");
+        }
+        values.extend(value.as_list());
+        values.extend(["text", "segments", "language", "avg_logprob"].iter().filter_map(|name| value.get(name)));
+    }
+}
+
 /// Reads bytes as audio of each type: measures, plays and decodes them.
 pub fn sound(bytes: &[u8]) {
     if let Ok(wav) = Wav::parse(bytes) {

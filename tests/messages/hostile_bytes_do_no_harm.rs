@@ -29,6 +29,17 @@ fn a_mail_that_can_be_read_can_be_written_and_read_again() {
 }
 
 #[test]
+fn a_delivery_report_gives_short_lines() {
+    read_changed(&["report"], 2000, fuzz::report);
+}
+
+#[test]
+#[cfg(feature = "http-client")]
+fn a_text_in_json_reads_back_as_it_was_written() {
+    read_changed(&["json"], 2000, fuzz::json);
+}
+
+#[test]
 fn samples_lie_inside_their_file() {
     read_changed(&["sound", "../sounds"], 1000, fuzz::sound);
 }
