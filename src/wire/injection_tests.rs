@@ -33,7 +33,7 @@ fn requests() -> impl Strategy<Value = (Message, MailAddress)> {
     (messages(), addresses(), hostile(), any::<bool>()).prop_map(|(message, sender, original, asks)| {
         let receipt = asks.then(|| ReceiptRequest::new(sender.clone()).about(&original));
         let recorded_at = RecordedAt { instant: "2025-10-26T01:30:00Z".parse().unwrap(), ..message.head().recorded_at };
-        let head = Head { receipt, recorded_at, ..message.head().clone() };
+        let head = Head { recorded_at, receipt, ..message.head().clone() };
         (Message::new(head, Audio::new(AudioType::Basic, vec![0xd5; 800])), sender)
     })
 }
@@ -136,7 +136,7 @@ proptest! {
             lines.extend(caller.number.as_ref().map(|_| "TEL;TYPE=VOICE"));
             lines.extend(from.map(|_| "EMAIL;TYPE=INTERNET"));
             lines.push("END");
-            let found: Vec<&str> = card.trim().split("\r\n").map(|line| line.split_once(':').map_or(line, |(name, _)| name)).collect();
+            let found: Vec<&str> = card.lines().map(|line| line.split_once(':').map_or(line, |(name, _)| name)).collect();
             prop_assert_eq!(found, lines, "{}", card);
         }
         let (read, head) = (decode(&mail).unwrap(), message.head());

@@ -191,7 +191,7 @@ fn decoded(base64: &str) -> String {
 
 /// Returns the server's first message for the client's, the client's final message in base64, and the server's signature.
 ///
-/// The formulas are those of RFC 5802 §3, with Hi() written out; salt, server's nonce and iterations are those of RFC 7677 §3.
+/// The formulas are those of RFC 5802 §3, with `Hi()` written out; salt, server's nonce and iterations are those of RFC 7677 §3.
 fn scram(client_first: &str, password: &str) -> (String, String, String) {
     let bare = client_first.strip_prefix("n,,").expect("no channel binding, no other authorisation identity");
     let nonce = bare.split_once(",r=").unwrap().1;
