@@ -12,9 +12,9 @@ use tokio::time::sleep;
 
 /// A listening Unix socket, with the file by which clients find it, for a mail server on this host that delivers by LMTP.
 ///
-/// - **Who may connect.** A client that may write the file and search its folders: unix(7). The file has the group of this process, or the
+/// - **Permissions.** A client can connect if it may write the file and search its folders: unix(7). The file has the group of this process, or the
 ///   group of its folder if the folder has the set-group-ID bit. With the mode `0o660` and such a folder, all members of that group may connect.
-/// - **Who may deliver.** A client has no address and counts as on [this machine](super::Access::this_machine), whatever user it is. Its
+/// - **Access.** A client has no address and counts as on [this machine](super::Access::this_machine), whatever user it is. Its
 ///   connections count in total, and not by their network.
 /// - **The file.** A file that a killed process has left is replaced. The file is removed at the stop of [`Intake::serve`](super::Intake::serve)
 ///   or of the node, and if the socket is dropped before.

@@ -1,5 +1,5 @@
-//! Whatever is said in any field of a message stays in its field of every mail that this crate writes: the header block has the fields that
-//! it should have and no other, and the body has its parts and no other.
+//! Any text in a field of a message stays in its field of each mail that this crate writes: the header block has the fields that it should
+//! have and no other, and the body has its parts and no other.
 
 use bytes::Bytes;
 use mail_parser::{MessageParser, PartType};

@@ -23,7 +23,7 @@ use crate::forward::smtp::{TlsMode, TokenSource};
 struct SubmissionServer {
     tls: Option<Arc<ServerConfig>>,
     mode: TlsMode,
-    /// What the replies to EHLO have of AUTH, before the handshake and after it.
+    /// The lines with AUTH in the replies to EHLO, before the handshake and after it.
     offered: [&'static str; 2],
     script: Script,
     record: Arc<Mutex<Record>>,
