@@ -92,7 +92,8 @@ impl Pending {
                 }
             }
             let mut until = own.held.lock();
-            if !until.contains_key(&arrival) {
+            // An arrival that was settled since the folder was listed has lost its entry, and then its hold.
+            if !until.contains_key(&arrival) && exists(disk, &own.path(&arrival))? {
                 until.insert(arrival.clone(), now() + hold);
                 taken.push(arrival);
             }
@@ -156,6 +157,14 @@ fn take_over(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
+fn exists(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    match disk.open_to_read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if !disk::is_not_a_file(&error) => Err(error),
+        Ok(_) | Err(_) => Ok(true),
+    }
+}
+
 /// Removes an entry; one that is not there is no error.
 fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.remove(path) {
@@ -167,3 +176,64 @@ fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 const FOLDER: &str = "pending";
 /// How long an arrival is held for the node that it was deposited on.
 const FIRST_HOLD: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{DiskFile, FreeSpace, OsDisk};
+
+    /// The operating system's disk, on which an arrival is settled as soon as the folder of arrivals was listed.
+    #[derive(Debug)]
+    struct SettlesWhenListed {
+        pending: Arc<Pending>,
+        arrival: PendingArrival,
+    }
+
+    impl Disk for SettlesWhenListed {
+        fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+            let listed = OsDisk.list(path)?;
+            self.pending.settle(&OsDisk, std::slice::from_ref(&self.arrival))?;
+            Ok(listed)
+        }
+        fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+            OsDisk.open(path)
+        }
+        fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+            OsDisk.create(path)
+        }
+        fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+            OsDisk.link(from, to)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            OsDisk.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            OsDisk.remove(path)
+        }
+        fn create_dir(&self, path: &Path) -> io::Result<()> {
+            OsDisk.create_dir(path)
+        }
+        fn sync_dir(&self, path: &Path) -> io::Result<()> {
+            OsDisk.sync_dir(path)
+        }
+        fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+            OsDisk.free_space(path)
+        }
+    }
+
+    #[test]
+    fn an_arrival_settled_during_a_look_is_not_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = folder.path().join("tmp");
+        std::fs::create_dir(&staging).unwrap();
+        let (pending, disk): (_, Arc<dyn Disk>) = (Arc::new(Pending::default()), Arc::new(OsDisk));
+        pending.begin(&disk, folder.path(), &staging).unwrap();
+        let [settled, waits] = [7, 8].map(|byte| PendingArrival::new("2041".parse().unwrap(), MessageId::from_bytes([byte; 16])));
+        for arrival in [&settled, &waits] {
+            pending.note(&OsDisk, (&arrival.mailbox, arrival.id), |path| OsDisk.create(path).map(drop)).unwrap();
+        }
+        pending.0.get().unwrap().held.lock().remove(&waits);
+        let disk = SettlesWhenListed { pending: Arc::clone(&pending), arrival: settled };
+        assert_eq!(pending.take(&disk, &staging, 10, Duration::from_secs(30)).unwrap(), [waits]);
+    }
+}
