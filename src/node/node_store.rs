@@ -132,7 +132,11 @@ impl StoreWrapper for NodeStore {
 
     async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
-        self.inner().mark_if(mailbox, id, expected, status).await
+        let marked = self.inner().mark_if(mailbox, id, expected, status).await?;
+        if marked {
+            self.events.emit(Event::Marked { id, mailbox: mailbox.clone(), status });
+        }
+        Ok(marked)
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {

@@ -16,9 +16,11 @@ use voicemail::clock::SystemClock;
 use voicemail::disk::OsDisk;
 use voicemail::forward::{MemoryForwarder, Outcome};
 use voicemail::jobs::FolderJobs;
+use voicemail::message::{Audio, AudioType, Privacy, ReceiptChoice, Urgency};
 use voicemail::mwi::LogSink;
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
+use voicemail::retrieval::ReceiptOutcome;
 use voicemail::smtp::Reply;
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _};
 
@@ -70,6 +72,24 @@ async fn heard_and_removed_messages_and_lamps_are_reported() {
     node.store().unwrap().remove(&mailbox("2001"), id).await.unwrap();
     report(&mut bodies, &["voicemail.message.removed", &of_message]).await;
     running.stop().await;
+    queue.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_reported_as_heard_with_a_receipt_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, owner) = (mailbox("2002"), mailbox("2001"));
+    let store = Arc::new(MemoryStore::new([owner.clone(), sender.clone()]));
+    let node = node(CENTRAL, folder.path()).store(store).open().await.unwrap();
+    let (mut bodies, queue) = reports(&node, folder.path()).await;
+    let queue = tokio::spawn(queue);
+    let service = node.mailbox_service().unwrap().with_receipts(ReceiptChoice::Requested);
+    let (to, sound) = ([owner.clone()], Audio::new(AudioType::Wav, wav(1_200, 1)));
+    let message = service.compose(&sender, &to, sound, Urgency::Normal, Privacy::Normal).await.unwrap();
+    service.deliver(&message, &to).await.remove(0).1.unwrap();
+    assert_eq!(service.played(&owner, message.id()).await.unwrap(), ReceiptOutcome::Sent);
+    let of_message = format!("{{\"mailbox\":\"2001\",\"id\":\"{}\"}}", message.id());
+    report(&mut bodies, &["voicemail.message.heard", &of_message]).await;
     queue.abort();
 }
 
