@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::error_chain;
 use crate::event::{Event, Events};
-use crate::jobs::{Added, Job, JobError, JobKind, JobStore, NewJob, StateFilter};
+use crate::jobs::{Added, Job, JobError, JobKind, JobStore, ListedJob, NewJob, StateFilter};
 use crate::message::MailboxId;
 use crate::retrieval::{MailboxService, RetrievalError};
 use crate::store::StoreError;
@@ -57,7 +57,7 @@ impl AgeWarnings {
 
     /// Looks at each mailbox once. One that fails keeps no other from its warning; the error says that there was one.
     async fn look(&self) -> Result<(), ()> {
-        let mut result = report(self.remove_settled().await);
+        let mut result = self.remove_settled().await;
         let mailboxes: Vec<_> = self.network.network().mailboxes().map(|(_, mailbox)| mailbox.number.clone()).collect();
         for mailbox in &mailboxes {
             result = result.and(report(self.check(mailbox).await));
@@ -121,27 +121,35 @@ impl AgeWarnings {
         self.jobs.park(job, "the owner is warned; removed when the messages are gone").await.map_err(failed)
     }
 
-    /// Removes each parked job whose owner may be warned again.
-    async fn remove_settled(&self) -> Result<(), String> {
-        let mut after: Option<Job> = None;
+    /// Removes each parked job whose owner may be warned again. One that cannot be looked at keeps no other.
+    async fn remove_settled(&self) -> Result<(), ()> {
+        let (mut result, mut after) = (Ok(()), None);
         loop {
             let listed = self.jobs.list(&JobKind::AGE_WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await;
-            let listed = listed.map_err(|error| error_chain(&error))?;
-            for job in listed.iter().map(|listed| &listed.job) {
-                let expiring = match self.mailbox(job).await? {
-                    Some(mailbox) => self.expiring(&mailbox).await?,
-                    None => None,
-                };
-                let lasts = |days: u16| job.queued_at + TimeDelta::days(days.into()) > self.clock.now().instant;
-                if !expiring.is_some_and(|(.., days)| lasts(days)) {
-                    self.jobs.remove(&JobKind::AGE_WARNING, job.key).await.map_err(|error| error_chain(&error))?;
-                }
+            let listed = match listed {
+                Ok(listed) => listed,
+                Err(error) => return report(Err(error_chain(&error))),
+            };
+            for ListedJob { job, .. } in &listed {
+                result = result.and(report(self.remove_if_settled(job).await));
             }
             match listed.into_iter().next_back() {
                 Some(last) => after = Some(last.job),
-                None => return Ok(()),
+                None => return result,
             }
         }
+    }
+
+    async fn remove_if_settled(&self, job: &Job) -> Result<(), String> {
+        let expiring = match self.mailbox(job).await? {
+            Some(mailbox) => self.expiring(&mailbox).await?,
+            None => None,
+        };
+        let lasts = |days: u16| job.queued_at + TimeDelta::days(days.into()) > self.clock.now().instant;
+        if !expiring.is_some_and(|(.., days)| lasts(days)) {
+            self.jobs.remove(&JobKind::AGE_WARNING, job.key).await.map_err(|error| error_chain(&error))?;
+        }
+        Ok(())
     }
 
     /// The mailbox of a job; `None` if the job is gone, or is no warning.

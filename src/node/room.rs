@@ -29,7 +29,7 @@ use crate::directory::{Directory, Owner};
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::Sender;
-use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, NewJob, StateFilter};
+use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, ListedJob, NewJob, StateFilter};
 use crate::lock::Lock;
 use crate::message::{ContentDigest, MailAddress, MailboxId};
 use crate::outbox::Outbox;
@@ -104,10 +104,11 @@ impl RoomWarnings {
     pub(super) async fn run(&self) {
         let mut next_sweep = Instant::now();
         loop {
-            let mut works = self.check_noted().await && self.work().await;
-            if works && next_sweep <= Instant::now() {
+            let looked = self.check_noted().await;
+            let mut works = self.work().await && looked;
+            if next_sweep <= Instant::now() {
                 next_sweep = Instant::now() + SWEEP_INTERVAL;
-                works = self.sweep().await;
+                works = self.sweep().await && works;
             }
             let pause = if works { LOOK_INTERVAL } else { FAILURE_INTERVAL };
             let look_at = Instant::now() + pause;
@@ -119,16 +120,17 @@ impl RoomWarnings {
         }
     }
 
-    /// Adds a job for each mailbox that has little room; returns whether all could be looked at.
+    /// Adds a job for each mailbox that has little room; returns whether all could be looked at. One that fails keeps no other from its warning.
     async fn check_noted(&self) -> bool {
+        let mut all = true;
         for mailbox in self.noted.take() {
             if let Err(error) = self.check(&mailbox).await {
                 tracing::warn!(reason = error, "the room of a mailbox could not be looked at; it is tried again");
                 self.noted.note(&mailbox);
-                return false;
+                all = false;
             }
         }
-        true
+        all
     }
 
     async fn check(&self, mailbox: &MailboxId) -> Result<(), String> {
@@ -211,36 +213,39 @@ impl RoomWarnings {
         mails.send(job, mailbox, mail).await
     }
 
-    /// Removes each job that is parked and whose mailbox has room again; returns whether all could be looked at.
+    /// Removes each job that is parked and whose mailbox has room again; returns whether all could be looked at. One that fails keeps no other.
     async fn sweep(&self) -> bool {
-        match self.remove_settled().await {
-            Ok(()) => true,
-            Err(reason) => {
-                tracing::warn!(reason, "the warnings of mailboxes with little room cannot be compared with them");
-                false
-            }
-        }
-    }
-
-    async fn remove_settled(&self) -> Result<(), String> {
-        let mut after: Option<Job> = None;
+        let (mut all, mut after) = (true, None);
         loop {
-            let listed = self.jobs.list(&JobKind::WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await;
-            let listed = listed.map_err(|error| error_chain(&error))?;
-            for job in listed.iter().map(|listed| &listed.job) {
-                let still = match self.payload(job).await? {
-                    Some((level, mailbox)) => self.room(&mailbox).await?.is_some_and(|(_, room, _)| room >= level),
-                    None => false,
-                };
-                if !still {
-                    self.jobs.remove(&JobKind::WARNING, job.key).await.map_err(|error| error_chain(&error))?;
+            let listed = match self.jobs.list(&JobKind::WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::warn!(reason = error_chain(&error), "the warnings of mailboxes with little room cannot be read");
+                    return false;
+                }
+            };
+            for ListedJob { job, .. } in &listed {
+                if let Err(reason) = self.remove_if_settled(job).await {
+                    tracing::warn!(%job, reason, "the warning of a mailbox with little room cannot be compared with it");
+                    all = false;
                 }
             }
             match listed.into_iter().next_back() {
                 Some(last) => after = Some(last.job),
-                None => return Ok(()),
+                None => return all,
             }
         }
+    }
+
+    async fn remove_if_settled(&self, job: &Job) -> Result<(), String> {
+        let still = match self.payload(job).await? {
+            Some((level, mailbox)) => self.room(&mailbox).await?.is_some_and(|(_, room, _)| room >= level),
+            None => false,
+        };
+        if !still {
+            self.jobs.remove(&JobKind::WARNING, job.key).await.map_err(|error| error_chain(&error))?;
+        }
+        Ok(())
     }
 
     /// The level and the mailbox of a job; `None` if it is gone, or is no warning.

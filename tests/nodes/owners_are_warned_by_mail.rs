@@ -5,6 +5,7 @@
 use crate::support;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,24 +53,25 @@ impl MailServer {
     }
 }
 
-/// Mailbox 2001 holds four messages, and is nearly full from two on. A message stays for ten days until it is heard.
+/// Two mailboxes hold four messages each, and are nearly full from two on. In 2001, a message stays for ten days until it is heard.
 fn network() -> Network {
     let rules = ArrivalRules::new([ArrivalRule::new("mail".parse().unwrap(), Content::Notice)]).unwrap();
     let mut holding = MailboxLimits::default();
     holding.messages = Some(4);
+    let half = WarningThresholds::default().with_percent(50);
     let anna = Mailbox::new(mailbox("2001"))
         .with_email("anna@example.com".parse().unwrap())
         .with_language("de".parse().unwrap())
         .with_rules(rules)
         .with_holding(holding)
         .with_retention(Retention::default().new_for(10 * DAY))
-        .with_warnings(WarningThresholds::default().with_percent(50));
+        .with_warnings(half);
     let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
         .node(address(CENTRAL))
         .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
         .licence(LicenceClass::Voicemail)
         .ports(8)
-        .mailbox(Mailbox::new(mailbox("2000")))
+        .mailbox(Mailbox::new(mailbox("2000")).with_holding(holding).with_warnings(half))
         .mailbox(anna);
     Network::builder("voicemail.example").site(london).build().unwrap()
 }
@@ -91,10 +93,14 @@ fn builder(store: &Arc<MemoryStore>, server: &MailServer, folder: &Path) -> Node
 }
 
 async fn deposit(node: &Node, seed: u32) -> MessageId {
+    deposit_in("2001", node, seed).await
+}
+
+async fn deposit_in(number: &str, node: &Node, seed: u32) -> MessageId {
     let quality = ClockQuality::unknown(ClockSource::Manual);
     let recorded_at = RecordedAt::new("2026-03-25T12:00:00Z".parse().unwrap(), chrono_tz::UTC, quality);
     let message = Message::builder(Audio::new(AudioType::Wav, wav(100, seed)), recorded_at).build();
-    MessageStore::deposit(node.store().unwrap(), &mailbox("2001"), &Origin::Here, &message).await.unwrap();
+    MessageStore::deposit(node.store().unwrap(), &mailbox(number), &Origin::Here, &message).await.unwrap();
     message.id()
 }
 
@@ -218,9 +224,9 @@ async fn an_owner_is_told_before_messages_grow_too_old() {
     running.stop().await;
 }
 
-/// A store that cannot be asked about mailbox 2000, the first one of the network.
+/// A store that cannot be asked about mailbox 2000, the first one of the network, while the flag is set.
 #[derive(Debug)]
-struct OneFails(Arc<MemoryStore>);
+struct OneFails(Arc<MemoryStore>, Arc<AtomicBool>);
 
 #[async_trait]
 impl StoreWrapper for OneFails {
@@ -231,7 +237,7 @@ impl StoreWrapper for OneFails {
     }
 
     async fn usage(&self, number: &MailboxId) -> Result<MailboxUsage, StoreError> {
-        if *number == mailbox("2000") {
+        if *number == mailbox("2000") && self.1.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("as the test wants".into()));
         }
         MessageStore::usage(&self.0, number).await
@@ -243,11 +249,49 @@ async fn a_mailbox_that_fails_keeps_no_other_owner_from_a_warning() {
     let (folder, store, server) = (tempdir().unwrap(), store(), MailServer::default());
     let later = clock();
     later.advance(TimeDelta::days(8));
-    let node = builder(&store, &server, folder.path()).store(OneFails(Arc::clone(&store))).clock(later).open().await.unwrap();
+    let node = builder(&store, &server, folder.path())
+        .store(OneFails(Arc::clone(&store), Arc::new(true.into())))
+        .clock(later)
+        .open()
+        .await
+        .unwrap();
     let running = run(&node);
     deposit(&node, 1).await;
     sleep(HALF_DAY).await;
     assert_eq!(server.subjects(), [EXPIRE], "one mail, however often the other mailbox is tried");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_fails_hides_the_room_of_no_other() {
+    let (folder, server) = (tempdir().unwrap(), MailServer::default());
+    let store = Arc::new(MemoryStore::new(["2000", "2001"].map(mailbox)).directory(network().directory()).clock(clock()));
+    let (clock, fails) = (Arc::new(clock()), Arc::new(AtomicBool::new(false)));
+    let failing = OneFails(Arc::clone(&store), Arc::clone(&fails));
+    let node = builder(&store, &server, folder.path()).store(failing).clock(Arc::clone(&clock)).open().await.unwrap();
+    let mut events = node.events();
+    let running = run(&node);
+    for seed in [1, 2] {
+        deposit_in("2000", &node, seed).await;
+    }
+    assert_eq!(event(&mut events, room).await, MailboxRoom::Little);
+    sleep(Duration::from_secs(180)).await;
+
+    fails.store(true, Ordering::Relaxed);
+    clock.advance(TimeDelta::minutes(1));
+    deposit_in("2000", &node, 3).await;
+    let ids = [deposit(&node, 4).await, deposit(&node, 5).await];
+    sleep(Duration::from_secs(180)).await;
+    assert_eq!(server.subjects(), [NEARLY], "though 2000 is looked at first");
+    for id in ids {
+        node.store().unwrap().remove(&mailbox("2001"), id).await.unwrap();
+    }
+    sleep(Duration::from_secs(180)).await;
+    for seed in [6, 7] {
+        deposit(&node, seed).await;
+    }
+    sleep(Duration::from_secs(180)).await;
+    assert_eq!(server.subjects(), [NEARLY, NEARLY], "it had room in between");
     running.stop().await;
 }
 
