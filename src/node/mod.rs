@@ -402,8 +402,12 @@ impl Node {
 
     /// Does the steps for messages that have arrived.
     async fn do_steps(&self, stopped: watch::Receiver<bool>) {
-        if let (Some(pipeline), Some(store)) = (&self.inner.pipeline, &self.inner.store) {
-            pipeline.run(&**store, raised(stopped)).await;
+        let (Some(pipeline), Some(store)) = (&self.inner.pipeline, &self.inner.store) else { return };
+        // A panic of the store or of the jobs must not end the node.
+        while AssertUnwindSafe(pipeline.run(&**store, raised(stopped.clone()))).catch_unwind().await.is_err() {
+            tracing::error!("the store or the jobs panicked in the steps on arrival, which begin again");
+            pipeline.forget();
+            tokio::time::sleep(AFTER_PANIC).await;
         }
     }
 
@@ -467,5 +471,7 @@ async fn elapsed(flag: watch::Receiver<bool>, time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// The pause before steps on arrival begin again after a panic.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// The time between two steps of the store's housekeeping.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);

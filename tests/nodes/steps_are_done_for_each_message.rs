@@ -6,6 +6,7 @@ use crate::support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use voicemail::event::Event;
 use voicemail::jobs::{JobState, StateFilter};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::{Node, NodeBuilder, NodeError};
-use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
+use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, PendingArrival, PendingArrivals, StoreError};
 
 /// How a server of steps behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +132,54 @@ async fn ten_thousand_arrivals_do_each_step_once() {
     for name in node.steps().unwrap().names() {
         assert_eq!(node.steps().unwrap().list(&name, StateFilter::Waiting, None, 9).await.unwrap(), [], "nothing was a job");
     }
+    running.stop().await;
+}
+
+/// A store that panics when the first arrival is settled.
+#[derive(Debug)]
+struct PanicsOnce(MemoryStore, AtomicBool);
+
+#[async_trait]
+impl voicemail::store::StoreWrapper for PanicsOnce {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.0
+    }
+
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl PendingArrivals for PanicsOnce {
+    async fn remember(&self) -> Result<(), StoreError> {
+        self.0.remember().await
+    }
+
+    async fn take(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError> {
+        self.0.take(most, hold).await
+    }
+
+    async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        assert!(self.1.swap(true, Ordering::Relaxed), "as the test wants");
+        self.0.settle(arrivals).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_ends_neither_the_node_nor_its_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = PanicsOnce(MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string()))), AtomicBool::default());
+    let step = TestStep::new(StepName::MAIL, Behaviour::Works);
+    let node = node(CENTRAL, folder.path()).store(store).clock(clock()).on_arrival(step.clone()).open().await.unwrap();
+    let running = run(&node);
+    deposit(&node, 0..1).await;
+    step.has_done(1).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    deposit(&node, 1..3).await;
+    step.has_done(3).await;
     running.stop().await;
 }
 

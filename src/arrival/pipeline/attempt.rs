@@ -1,6 +1,6 @@
 //! One attempt of a step, which may take too long or panic.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,16 +51,70 @@ pub(super) async fn parts(
     store: &dyn MessageStore,
 ) -> Result<Vec<NamedPart>, Failure> {
     let parts = guarded(step, step.parts(arrived, store)).await?;
-    Ok(parts.into_iter().map(|part| (Arc::from(part.as_str()), Arc::from(step.destination(arrived, &part)))).collect())
+    Ok(parts.into_iter().map(|part| (Arc::from(part.as_str()), destination(step, arrived, &part))).collect())
+}
+
+/// Returns the destination of a part: the mailbox, if the step panics.
+pub(super) fn destination(step: &dyn ArrivalStep, arrived: &Arrived, part: &str) -> Arc<str> {
+    catch_unwind(AssertUnwindSafe(|| step.destination(arrived, part).into())).unwrap_or_else(|_| {
+        tracing::error!(id = %arrived.id, "a step panicked when it was asked for a destination");
+        Arc::from(arrived.mailbox.as_str())
+    })
 }
 
 /// The result of a call of an integrator's code, which may panic or never end.
 async fn guarded<T>(step: &dyn ArrivalStep, call: impl Future<Output = Result<T, StepError>>) -> Result<T, Failure> {
     let may_pass =
         |reason: &str| Failure { reason: reason.to_owned(), wait: Some(Duration::ZERO), destination_wait: Duration::ZERO };
-    match timeout(step.time_limit(), AssertUnwindSafe(call).catch_unwind()).await {
+    let timed = async { timeout(step.time_limit(), call).await };
+    match AssertUnwindSafe(timed).catch_unwind().await {
         Ok(Ok(result)) => result.map_err(|error| Failure::of(&error)),
-        Ok(Err(_)) => Err(may_pass("the step panicked")),
-        Err(_) => Err(may_pass("the step took longer than its time limit")),
+        Ok(Err(_)) => Err(may_pass("the step took longer than its time limit")),
+        Err(_) => Err(may_pass("the step panicked")),
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "memory")]
+mod tests {
+    use async_trait::async_trait;
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::arrival::StepName;
+    use crate::message::MessageId;
+    use crate::store::MemoryStore;
+
+    /// A step that panics in each method that answers at once.
+    #[derive(Debug)]
+    struct Panics;
+
+    #[async_trait]
+    impl ArrivalStep for Panics {
+        fn name(&self) -> StepName {
+            StepName::WEBHOOK
+        }
+
+        fn destination(&self, _: &Arrived, _: &str) -> String {
+            panic!("as the test wants")
+        }
+
+        fn time_limit(&self) -> Duration {
+            panic!("as the test wants")
+        }
+
+        async fn run(&self, _: &StepRun<'_>) -> Result<StepOutcome, StepError> {
+            Ok(StepOutcome::Done)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_any_method_is_a_failure_that_may_pass() {
+        let arrived = Arrived::new("2041".parse().unwrap(), MessageId::from_bytes([7; 16]), DateTime::UNIX_EPOCH);
+        let (store, name) = (MemoryStore::new(["2041".parse().unwrap()]), StepName::WEBHOOK);
+        assert_eq!(&*destination(&Panics, &arrived, "crm"), "2041");
+        let attempt = StepRun::new(&name, "crm", &arrived, &store, DateTime::UNIX_EPOCH);
+        assert_eq!(run(&Panics, &attempt).await.unwrap_err().wait, Some(Duration::ZERO));
+        assert_eq!(parts(&Panics, &arrived, &store).await.unwrap_err().reason, "the step panicked");
     }
 }

@@ -1,7 +1,5 @@
 //! A job of a step: another attempt of a part.
 
-use std::sync::Arc;
-
 use super::attempt::{self, Failure};
 use super::destinations::{DestinationId, DestinationOutcome};
 use super::payload::StepJob;
@@ -39,7 +37,7 @@ impl Pipeline {
     /// Runs a part, if its destination has room.
     async fn run_part(&self, store: &dyn MessageStore, step: usize, job: &Job, arrived: &Arrived, part: &str) {
         let PipelineStep { name, step: code, .. } = &self.steps[step];
-        let destination = DestinationId { step, name: Arc::from(code.destination(arrived, part)) };
+        let destination = DestinationId { step, name: attempt::destination(&**code, arrived, part) };
         let admitted = self.work.lock().handle_job(destination.clone(), now());
         let Some(run) = admitted else {
             let held = self.jobs.postpone(job, HELD_FOR, Some(&destination.name)).await;

@@ -68,14 +68,23 @@ impl Pipeline {
         events: Events,
         retry: RetryPolicy,
     ) -> Self {
-        let work = Work::new(steps.iter().map(ArrivalStep::patience).collect(), retry.step_failed);
+        let patience = steps.iter().map(ArrivalStep::patience).collect();
         let step = |step: &Arc<dyn ArrivalStep>| {
             let name = step.name();
             PipelineStep { kind: JobKind::of_step(&name), name, step: Arc::clone(step) }
         };
         let steps = steps.iter().map(step).collect();
         let (reported, taken, changed, ended) = (Lock::default(), Lock::default(), Notify::new(), watch::Sender::new(()));
-        Self { steps, jobs, clock, events, retry, work: Lock::new(work), reported, taken, changed, ended }
+        let work = Lock::new(Work::new(patience, retry.step_failed));
+        Self { steps, jobs, clock, events, retry, work, reported, taken, changed, ended }
+    }
+
+    /// Forgets all that is in memory, after a run that has panicked: arrivals are taken from the store and jobs from the store of jobs again, when their
+    /// holds and claims are over.
+    pub(crate) fn forget(&self) {
+        self.work.lock().forget();
+        self.reported.lock().clear();
+        self.taken.lock().clear();
     }
 
     /// Notes a message that has arrived. If too many wait in memory, it waits in the store.

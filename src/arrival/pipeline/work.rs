@@ -16,6 +16,7 @@ use crate::store::PendingArrival;
 #[derive(Debug)]
 pub(super) struct Work {
     patience: Vec<Duration>,
+    backoff: Backoff,
     arrivals: BTreeMap<u64, InMemory>,
     known: HashSet<PendingArrival>,
     next: u64,
@@ -129,6 +130,7 @@ impl Work {
         let steps = patience.len();
         Self {
             patience,
+            backoff,
             arrivals: BTreeMap::new(),
             known: HashSet::new(),
             next: 0,
@@ -141,6 +143,11 @@ impl Work {
             tick_at: None,
             stopping: false,
         }
+    }
+
+    /// Begins again without any work.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.patience), self.backoff);
     }
 
     /// Returns how many more arrivals there is room for.
