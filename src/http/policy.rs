@@ -23,7 +23,8 @@ use crate::smtp::server::Cidr;
 ///
 /// # Source
 ///
-/// RFC 6890 and the IANA registries of special-purpose addresses; RFC 6052 §2.1 and RFC 3056 §2 for IPv4 addresses in IPv6 addresses.
+/// RFC 6890 and the IANA registries of special-purpose addresses and of the IPv6 address space; RFC 6052 §2.1 and RFC 3056 §2 for IPv4 addresses in IPv6
+/// addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TargetPolicy {
@@ -129,10 +130,11 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let reserved = match address.octets() {
-        [0 | 10 | 127, ..] | [169, 254, ..] | [192, 168, ..] | [192, 0, 0, _] => true,
+        [0 | 10 | 127, ..] | [169, 254, ..] | [192, 168, ..] | [192, 0, 0 | 2, _] | [192, 88, 99, _] => true,
         [100, second, ..] => (64..128).contains(&second),
         [172, second, ..] => (16..32).contains(&second),
-        [198, second, ..] => second == 18 || second == 19,
+        [198, second, third, _] => second == 18 || second == 19 || (second, third) == (51, 100),
+        [203, second, third, _] => (second, third) == (0, 113),
         [first, ..] => first >= 224, // multicast, reserved and broadcast
     };
     !reserved
@@ -142,10 +144,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let inner = |high: u16, low: u16| is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inner(high, low),
-        // The unspecified address, this machine, and IPv4-compatible addresses; NAT64 within a network; Teredo.
-        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, ..] | [0x2001, 0, ..] => false,
-        // Unique local addresses, those of a link and of a site, and multicast.
-        [first, ..] => first & 0xfe00 != 0xfc00 && first & 0xff80 != 0xfe80 && first & 0xff00 != 0xff00,
+        // Protocols, of which Teredo is one; documentation.
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        // No other addresses than those in 2000::/3 are assigned to servers.
+        [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
@@ -174,9 +176,13 @@ mod tests {
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
             "192.168.1.1",
             "198.18.0.1",
             "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
             "224.0.0.1",
             "240.0.0.1",
             "255.255.255.255",
@@ -185,6 +191,8 @@ mod tests {
             "::7f00:1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "100::1",
             "64:ff9b::10.0.0.1",
             "64:ff9b:1::1",
             "fc00::1",
@@ -196,6 +204,12 @@ mod tests {
             "2002:7f00:1::",
             "2002:a00:1::1",
             "2001:0:1::1",
+            "2001:2::1",
+            "2001:db8::1",
+            "3fff:fff::1",
+            "4000::1",
+            "5f00::1",
+            "fe00::1",
         ] {
             let check = TargetPolicy::default().check_addresses(&[address(refused)]);
             assert_eq!(check, Err(TargetRefused::Address(address(refused))));
@@ -215,8 +229,10 @@ mod tests {
             "2a00:1450::1",
             "::ffff:1.1.1.1",
             "64:ff9b::1.1.1.1",
+            "2001:200::1",
             "2002:101:101::1",
-            "fe00::1",
+            "2600::1",
+            "3fff:1000::1",
         ] {
             assert_eq!(TargetPolicy::default().check_addresses(&[address(public)]), Ok(()), "{public}");
         }
