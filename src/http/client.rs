@@ -1,9 +1,11 @@
 //! [`HttpClient`]: makes one request on one connection.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
@@ -71,10 +73,14 @@ impl HttpClient {
             let response = sender.send_request(made).await.map_err(protocol)?;
             read_answer(response, request.max_answer).await
         };
+        let mut answer = pin!(answer);
         // The driver moves the bytes. It ends when the answer was read, or with the connection.
         tokio::select! {
-            answer = answer => answer,
-            ended = async { if let Err(error) = driver.await { error } else { std::future::pending().await } } => Err(protocol(ended)),
+            answer = &mut answer => answer,
+            // The connection may have been reset right behind the whole answer.
+            ended = async { if let Err(error) = driver.await { error } else { std::future::pending().await } } => {
+                answer.now_or_never().unwrap_or(Err(protocol(ended)))
+            }
         }
     }
 }

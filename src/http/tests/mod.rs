@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -91,6 +93,29 @@ async fn an_answer_that_is_no_http_is_an_error() {
     for _ in 0..4 {
         let error = client().send(post(&server, &server.url("/"))).await.unwrap_err();
         assert!(matches!(error, HttpError::Protocol(_)) && error.is_transient(), "{error:?}");
+    }
+}
+
+/// A server may answer without reading the whole request: the system resets such a connection right behind the answer.
+#[tokio::test]
+async fn an_answer_counts_though_the_connection_is_reset_behind_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = format!("http://{address}/");
+    let policy =
+        TargetPolicy::default().allow_plain_text().allow_port(address.port()).allow_prefix("127.0.0.0/8".parse().unwrap());
+    for body in ["", "thanks"] {
+        for _ in 0..20 {
+            let request = HttpRequest::post(url.parse().unwrap(), policy.clone(), "hello");
+            let serve = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.read_u8().await.unwrap();
+                stream.write_all(answer("200 OK", "", body).as_bytes()).await.unwrap();
+            };
+            let client = client();
+            let (answered, ()) = tokio::join!(client.send(request), serve);
+            assert_eq!(answered.unwrap().status, 200);
+        }
     }
 }
 
