@@ -17,8 +17,12 @@ use crate::store::{MessageStore, StoreError};
 /// unknown affects the others. Each receiver is a [part](ArrivalStep::parts) of the step, and gets the message once, however often the step is run:
 /// [`MessageStore::copy`] recognizes a copy that was there. A copy has its own status, and is an arrival like any other.
 ///
-/// The last part, `remove`, waits until each receiver has its copy or can never have one, and then marks the message as removed. A message whose copies
-/// are given up stays in the mailbox, as new.
+/// The last part, `remove`, waits until each receiver has its copy or can never have one, and then marks the message as removed. It looks again after longer
+/// and longer waits, and from the second day on, a look that finds a receiver without its copy is a failure: so it is parked in the end, and the message stays
+/// in the mailbox, as new.
+///
+/// A removed message gets no [mail](super::mail::MailStep), so the rules for mails are those of the receivers. One of the mailbox itself sends its mail only if
+/// its step comes before this one and succeeds at once.
 #[derive(Debug, Clone)]
 pub struct DistributeStep {
     directory: Arc<dyn Directory>,
@@ -41,7 +45,7 @@ impl DistributeStep {
             match run.store.copy(mailbox, *id, &receiver).await {
                 // The message is gone, so there is nothing to remove.
                 Err(StoreError::NoSuchMessage(_)) => return Ok(StepOutcome::Done),
-                Err(error) if error.is_transient() => return Ok(StepOutcome::NotYet(NEXT_LOOK)),
+                Err(error) if error.is_transient() => return not_all_have_it(run, error),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -81,6 +85,12 @@ impl ArrivalStep for DistributeStep {
     }
 }
 
+/// The outcome of a look that finds a receiver that does not take its copy now.
+fn not_all_have_it(run: &StepRun<'_>, error: StoreError) -> Result<StepOutcome, StepError> {
+    let age = (run.now - run.arrived.noticed_at).to_std().unwrap_or_default();
+    if age < PATIENCE { Ok(StepOutcome::NotYet(NEXT_LOOK.max(age / 10))) } else { Err(failed(error)) }
+}
+
 fn failed(error: StoreError) -> StepError {
     if error.is_transient() { StepError::Transient(error.into()) } else { StepError::Final(error.into()) }
 }
@@ -88,8 +98,10 @@ fn failed(error: StoreError) -> StepError {
 /// The beginning of the name of a receiver's part.
 const COPY: &str = "copy ";
 const REMOVE: &str = "remove";
-/// How long the removal waits for receivers that do not have their copies yet.
+/// The least wait of the removal for receivers that do not have their copies yet.
 const NEXT_LOOK: Duration = Duration::from_secs(30);
+/// How long receivers may be without their copies before each look counts as a failure.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -156,5 +168,24 @@ mod tests {
         assert_eq!((count(&store, "2001").await, count(&store, "2003").await), ((0, 1), (1, 0)), "each has its own status");
         let own = Arrived::new(mailbox("2001"), message.id(), Utc::now());
         assert!(step.parts(&own, &store).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_stays_full_is_not_waited_for_without_end() {
+        let store = MemoryStore::new(["2600", "2001"].map(mailbox)).max_messages(1);
+        let step = DistributeStep::new(StaticDirectory::default().with_copies(mailbox("2600"), [mailbox("2001")]));
+        let copied = message();
+        store.deposit(&mailbox("2001"), &Origin::Here, &message()).await.unwrap();
+        store.deposit(&mailbox("2600"), &Origin::Here, &copied).await.unwrap();
+        let (arrived, name) = (Arrived::new(mailbox("2600"), copied.id(), DateTime::UNIX_EPOCH), step.name());
+        let look = async |secs: i64| {
+            let now = DateTime::from_timestamp(secs, 0).unwrap();
+            step.run(&StepRun::new(&name, REMOVE, &arrived, &store, now)).await
+        };
+        for (secs, wait) in [(0, 30), (300, 30), (6_000, 600)] {
+            assert_eq!(look(secs).await.unwrap(), StepOutcome::NotYet(Duration::from_secs(wait)));
+        }
+        assert!(look(86_400).await.unwrap_err().is_transient(), "the pipeline ends what fails for days");
+        assert_eq!(count(&store, "2600").await, (1, 0));
     }
 }
