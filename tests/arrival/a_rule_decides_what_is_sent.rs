@@ -3,15 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use voicemail::arrival::{ArrivalStep as _, StepOutcome};
-use voicemail::forward::{ForwardError, Outcome};
-use voicemail::message::{Privacy, Status, Urgency};
-use voicemail::rules::{ArrivalRule, Content, MessageFilter, PrivateMessages, Then};
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta};
+use voicemail::arrival::mail::{MailStep, OwnerRules};
+use voicemail::arrival::{ArrivalStep as _, Arrived, StepOutcome, StepRun};
+use voicemail::directory::{Owner, StaticDirectory};
+use voicemail::forward::{ForwardError, MailOut, Outcome, Sender};
+use voicemail::message::{MailAddress, Origin, Privacy, Status, Urgency};
+use voicemail::rules::{ArrivalRule, ArrivalRules, Content, MessageFilter, PrivateMessages, Then};
 use voicemail::smtp::Reply;
-use voicemail::store::{MessageStore as _, MessageStoreExt as _};
+use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _};
 
 use super::support::{Place, mailbox, message, rule};
 
@@ -157,4 +162,38 @@ async fn a_sound_that_cannot_be_decoded_is_sent_as_it_is() {
     let mail = place.sent_for(&odd).await.remove(0);
     let mail = mail_parser::MessageParser::default().parse(&mail[..]).unwrap();
     assert_eq!(mail.attachment(0).unwrap().contents(), b"RIFF no wav");
+}
+
+/// A mail server that takes so long that the owner has removed the message meanwhile.
+#[derive(Debug)]
+struct SlowServer(Arc<MemoryStore>);
+
+#[async_trait]
+impl MailOut for SlowServer {
+    async fn send(&self, _: Sender, _: &MailAddress, _: &Bytes) -> Result<Outcome, ForwardError> {
+        for entry in self.0.list(&mailbox()).await.unwrap() {
+            self.0.remove(&mailbox(), entry.head.id).await.unwrap();
+        }
+        Ok(Outcome::Accepted)
+    }
+}
+
+#[tokio::test]
+async fn a_message_removed_during_its_mail_stays_removed() {
+    for then in [Then::Keep, Then::Heard, Then::Remove] {
+        let store = Arc::new(MemoryStore::new([mailbox()]));
+        let mut owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
+        owner.email = Some("anna@example.com".parse().unwrap());
+        owner.rules = ArrivalRules::new([rule(Content::Copy).then(then)]).unwrap();
+        let directory: StaticDirectory = [(mailbox(), owner)].into_iter().collect();
+        let from = "voicemail@voicemail.example".parse().unwrap();
+        let step = MailStep::builder(OwnerRules::new(directory), SlowServer(Arc::clone(&store)), from).build();
+        let message = message().build();
+        store.deposit(&mailbox(), &Origin::Here, &message).await.unwrap();
+        let (name, now) = (step.name(), DateTime::UNIX_EPOCH);
+        let arrived = Arrived::new(mailbox(), message.id(), now);
+        let run = StepRun::new(&name, PART, &arrived, &store, now);
+        assert_eq!(step.run(&run).await.unwrap(), StepOutcome::Done);
+        assert_eq!(store.entry(&mailbox(), message.id()).await.unwrap().status, Status::Removed, "{then}");
+    }
 }

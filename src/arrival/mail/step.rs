@@ -173,7 +173,7 @@ impl ArrivalStep for MailStep {
             (Sent::Whole, Then::Heard) => Status::Old,
             (Sent::Whole, Then::Remove) => Status::Removed,
         };
-        match run.store.mark(mailbox, id, status).await {
+        match mark(run, status).await {
             Ok(()) | Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => Ok(StepOutcome::Done),
             Err(error) => Err(store_error(error)),
         }
@@ -227,6 +227,18 @@ fn wait(rule: &ArrivalRule, owner: &Owner, run: &StepRun<'_>) -> Option<Duration
     let due = run.arrived.noticed_at.checked_add_signed(delay).unwrap_or(run.now).max(run.now);
     let opens = rule.timetable.opens_at(due, owner.zone);
     (opens - run.now).to_std().ok().filter(|wait| !wait.is_zero())
+}
+
+/// Gives a message this status after its mail. One that its owner has removed meanwhile is not heard, but stays removed.
+async fn mark(run: &StepRun<'_>, status: Status) -> Result<(), StoreError> {
+    let (mailbox, id) = (&run.arrived.mailbox, run.arrived.id);
+    if status == Status::Old {
+        match run.store.mark_if(mailbox, id, Status::New, status).await {
+            Err(StoreError::Unsupported(_)) => {}
+            marked => return marked.map(drop),
+        }
+    }
+    run.store.mark(mailbox, id, status).await
 }
 
 fn store_error(error: StoreError) -> StepError {
