@@ -215,6 +215,13 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     wav_of(format, &samples)
 }
 
+/// Returns how many bytes [`to_wav`] makes of a sound, without decoding it.
+#[cfg(feature = "node")]
+pub(crate) fn wav_len(audio: &Audio) -> Result<u64, FramesError> {
+    let frames = Samples::of(audio)?.frames();
+    Ok(frames.saturating_mul(2).saturating_add(Wav::header(Format::TELEPHONE_L16, 0).len() as u64))
+}
+
 /// Encodes a sound as `audio/32KADPCM`, at 8 kHz: for other voicemail systems, which must all play it. Such a sound stays as it is.
 ///
 /// ```
@@ -291,6 +298,17 @@ pub(super) mod tests {
 
     fn linear(samples: impl IntoIterator<Item = i16>) -> Vec<u8> {
         samples.into_iter().flat_map(i16::to_le_bytes).collect()
+    }
+
+    #[cfg(feature = "node")]
+    #[test]
+    fn the_size_of_a_wav_is_known_before_it_is_made() {
+        let two_channels = Format { channels: 2, ..Format::TELEPHONE_L16 };
+        let gsm = Audio::new(AudioType::Gsm, [0xd0; 33].repeat(50));
+        for audio in [gsm, Audio::new(AudioType::Adpcm32, vec![7; 401]), wav(two_channels, &[1; 400])] {
+            assert_eq!(wav_len(&audio), to_wav(&audio).map(|wav| wav.len()), "{audio:?}");
+        }
+        assert!(wav_len(&Audio::new(AudioType::Wav, &b"RIFF no wav"[..])).is_err());
     }
 
     #[test]

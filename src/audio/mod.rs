@@ -27,6 +27,8 @@ mod wav;
 
 pub use self::error::AudioError;
 pub use self::format::{Codec, Format};
+#[cfg(feature = "node")]
+pub(crate) use self::frames::wav_len;
 pub use self::frames::{Frames, FramesError, to_adpcm32, to_wav};
 pub use self::g726::G726Encoder;
 pub use self::join::join;
