@@ -8,17 +8,18 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{SoundHints, TranscribeError, Transcriber};
-use crate::arrival::{ArrivalStep, StepError, StepName, StepOutcome, StepRun};
-use crate::audio::{Wav, to_wav};
+use crate::arrival::{ArrivalStep, Arrived, StepError, StepName, StepOutcome, StepRun};
+use crate::audio::{FramesError, Wav, to_wav, wav_len};
 use crate::directory::Directory;
 use crate::disk;
-use crate::message::{Language, MailboxId, Message, Privacy, Transcript};
-use crate::store::StoreError;
+use crate::message::{Audio, Head, Language, MailboxId, Message, Privacy, Transcript};
+use crate::store::{MessageStore, StoreError};
 
 /// Has each stored message written down, and keeps the transcript in the store.
 ///
-/// A transcriber may take twice the length of a sound and 30 s; two sounds are at work at once, and one that fails is tried three times. A message that was
-/// deleted meanwhile, or that has a transcript already, is done.
+/// A transcriber may take twice the length of a sound and 30 s; two sounds are at work at once, and one that fails is tried three times. While the transcriber
+/// fails, one sound at a time is tried, after waits that grow, and the others keep their tries. A message that was deleted meanwhile, or that has a transcript
+/// already, is done. A sound that would have more than 96 MiB as a WAV, an hour and 44 minutes at 8 kHz, is too long.
 #[derive(Debug, Clone)]
 pub struct TranscriptStep {
     transcriber: Arc<dyn Transcriber>,
@@ -46,6 +47,10 @@ impl TranscriptStep {
         Self { writes_private: true, ..self }
     }
 
+    fn is_wanted(&self, head: &Head) -> bool {
+        head.kind.report().is_none() && (self.writes_private || head.privacy == Privacy::Normal)
+    }
+
     async fn language(&self, mailbox: &MailboxId) -> Option<Language> {
         let directory = self.directory.as_ref()?;
         // A transcript without a hint is better than none.
@@ -53,9 +58,10 @@ impl TranscriptStep {
     }
 
     async fn transcribe(&self, message: Message, language: Option<Language>) -> Result<Transcript, TranscribeError> {
-        let decoded = disk::blocking(move || Ok(to_wav(message.audio()))).await;
+        let decoded = disk::blocking(move || Ok(decode(message.audio()))).await;
         let wav = decoded.map_err(|error| TranscribeError::Transient(error.into()))?;
-        let sound = wav.map_err(|error| TranscribeError::Final(error.into()))?.bytes().clone();
+        let wav = wav.map_err(|error| TranscribeError::Final(error.into()))?;
+        let sound = wav.ok_or_else(|| TranscribeError::Final("it is too long to be written down".into()))?.bytes().clone();
         let length = Wav::parse(&sound).map_err(|error| TranscribeError::Final(error.into()))?.duration();
         let hints = SoundHints { language, length };
         let in_time = timeout(hints.time_limit(), self.transcriber.transcribe(sound, &hints)).await;
@@ -67,6 +73,20 @@ impl TranscriptStep {
 impl ArrivalStep for TranscriptStep {
     fn name(&self) -> StepName {
         StepName::TRANSCRIPT
+    }
+
+    /// One part for a message that is to be written down.
+    async fn parts(&self, arrived: &Arrived, store: &dyn MessageStore) -> Result<Vec<String>, StepError> {
+        match store.entry(&arrived.mailbox, arrived.id).await {
+            Ok(entry) if self.is_wanted(&entry.head) => Ok(vec![String::new()]),
+            Ok(_) | Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => Ok(Vec::new()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The transcriber, whichever mailbox it works for.
+    fn destination(&self, _: &Arrived, _: &str) -> String {
+        "transcriber".to_owned()
     }
 
     /// Three hours: each sound has its own limit, which is shorter for all that have less than an hour and a half.
@@ -86,8 +106,7 @@ impl ArrivalStep for TranscriptStep {
             Ok(message) => message,
             Err(error) => return deleted_or_failed(error),
         };
-        let is_receipt = message.head().kind.report().is_some();
-        if is_receipt || (message.head().privacy == Privacy::Private && !self.writes_private) {
+        if !self.is_wanted(message.head()) {
             return Ok(StepOutcome::Done);
         }
         let language = self.language(mailbox).await;
@@ -103,13 +122,21 @@ impl ArrivalStep for TranscriptStep {
     }
 }
 
+/// Returns the sound as a WAV; `None`, without decoding it, if it is too long. Blocks.
+fn decode(audio: &Audio) -> Result<Option<Audio>, FramesError> {
+    if wav_len(audio)? > MOST_BYTES { Ok(None) } else { to_wav(audio).map(Some) }
+}
+
 /// Nothing is left to do for a message that was deleted.
 fn deleted_or_failed(error: StoreError) -> Result<StepOutcome, StepError> {
     match error {
         StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_) => Ok(StepOutcome::Done),
-        error if error.is_transient() => Err(StepError::Transient(error.into())),
-        error => Err(StepError::Final(error.into())),
+        error => Err(failed(error)),
     }
+}
+
+fn failed(error: StoreError) -> StepError {
+    if error.is_transient() { StepError::Transient(error.into()) } else { StepError::Final(error.into()) }
 }
 
 /// How many sounds are with the transcriber at once.
@@ -117,6 +144,8 @@ const AT_ONCE: usize = 2;
 /// How long a message waits when as many others are with the transcriber.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 const MOST_TRIES: u32 = 3;
+/// The longest sound as a WAV, in bytes: more than an hour and a half at 8 kHz.
+const MOST_BYTES: u64 = 96 << 20;
 
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -126,11 +155,10 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::arrival::Arrived;
     use crate::directory::{Owner, StaticDirectory};
     use crate::lock::Lock;
-    use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MessageId, Origin, RecordedAt, Status};
-    use crate::store::{MemoryStore, MessageStore as _};
+    use crate::message::{AudioType, ClockQuality, ClockSource, MessageId, Origin, RecordedAt, Status};
+    use crate::store::MemoryStore;
 
     /// Answers with what it was given; waits before that, or fails, where a test asks for it.
     #[derive(Debug, Default)]
@@ -197,10 +225,13 @@ mod tests {
         let id = stored(&store, Privacy::Private).await;
         let fake = Arc::new(FakeTranscriber::default());
         let step = TranscriptStep::new(Arc::clone(&fake));
+        let arrived = Arrived::new(mailbox(), id, DateTime::UNIX_EPOCH);
         assert_eq!(run(&step, &store, id, 0).await.unwrap(), StepOutcome::Done);
-        assert!(fake.got.lock().is_empty());
+        assert!(fake.got.lock().is_empty() && step.parts(&arrived, &store).await.unwrap().is_empty());
         assert_eq!(store.transcript(&mailbox(), id).await.unwrap(), None);
-        run(&step.with_private(), &store, id, 0).await.unwrap();
+        let step = step.with_private();
+        assert_eq!(step.parts(&arrived, &store).await.unwrap().len(), 1);
+        run(&step, &store, id, 0).await.unwrap();
         assert!(store.transcript(&mailbox(), id).await.unwrap().is_some());
     }
 
@@ -213,6 +244,16 @@ mod tests {
             assert!(matches!(run(&step, &store, id, tries).await, Err(StepError::Transient(_))));
         }
         assert!(matches!(run(&step, &store, id, 2).await, Err(StepError::Final(_))));
+    }
+
+    #[tokio::test]
+    async fn one_mailbox_waits_when_the_transcriber_fails_for_another() {
+        let step = TranscriptStep::new(FakeTranscriber::default());
+        let of = |number: &str| {
+            let arrived = Arrived::new(number.parse().unwrap(), MessageId::from_bytes([7; 16]), DateTime::UNIX_EPOCH);
+            step.destination(&arrived, "")
+        };
+        assert_eq!(of("2041"), of("2042"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -246,6 +287,14 @@ mod tests {
             (first.unwrap(), second.unwrap(), third),
             (StepOutcome::Done, StepOutcome::Done, StepOutcome::NotYet(BUSY_WAIT))
         );
+    }
+
+    #[test]
+    fn a_sound_that_is_too_long_is_not_decoded() {
+        // 11 MB of GSM 06.10 would be 107 MB.
+        let long = Audio::new(AudioType::Gsm, [0xd0; 33].repeat(333_333));
+        assert_eq!(decode(&long), Ok(None));
+        assert!(matches!(decode(&Audio::new(AudioType::Gsm, [0xd0; 33].repeat(50))), Ok(Some(_))));
     }
 
     #[tokio::test]
