@@ -39,7 +39,8 @@ impl MailboxService {
     }
 
     /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each, in any order: a mailbox here gets it as by
-    /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system).
+    /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system). When the directory cannot answer, a
+    /// number that is no mailbox here gets [`RetrievalError::Directory`], because it may lead to another system.
     ///
     /// # Cancel safety
     ///
@@ -51,11 +52,13 @@ impl MailboxService {
         message: &Message,
         numbers: &[MailboxId],
     ) -> Vec<(MailboxId, Result<Sent, RetrievalError>)> {
-        let mut remotes = HashMap::new();
+        let (mut remotes, mut unknown) = (HashMap::new(), HashMap::new());
         for number in numbers {
-            // When the directory cannot answer, the store knows whether the mailbox is here.
-            if let Ok(Some(remote)) = self.remote(owner, number).await {
-                remotes.insert(number, remote);
+            match self.remote(owner, number).await {
+                Ok(Some(remote)) => drop(remotes.insert(number, remote)),
+                Ok(None) => {}
+                // The store knows whether the mailbox is here.
+                Err(error) => drop(unknown.insert(number.clone(), error)),
             }
         }
         let here: Vec<_> = numbers.iter().filter(|number| !remotes.contains_key(number)).cloned().collect();
@@ -63,7 +66,14 @@ impl MailboxService {
         // The list of sent messages has only those that are for a mailbox here.
         if !here.is_empty() {
             let stored = self.deliver(message, &here).await.into_iter();
-            results.extend(stored.map(|(number, result)| (number, result.map(Sent::Stored).map_err(RetrievalError::Store))));
+            results.extend(stored.map(|(number, result)| {
+                let unless_elsewhere = |error| match (error, unknown.remove(&number)) {
+                    (StoreError::NoSuchMailbox(_), Some(error @ RetrievalError::Directory { .. })) => error,
+                    (error, _) => RetrievalError::Store(error),
+                };
+                let result = result.map(Sent::Stored).map_err(unless_elsewhere);
+                (number, result)
+            }));
         }
         for (number, remote) in remotes {
             let result = Box::pin(self.send_to_system(owner, message, &remote)).await;

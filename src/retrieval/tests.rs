@@ -67,7 +67,7 @@ fn service_with(licences: &[LicenceClass], store: impl MessageStore) -> (Mailbox
 fn service_of(
     licences: &[LicenceClass],
     store: impl MessageStore,
-    directory: StaticDirectory,
+    directory: impl Directory,
 ) -> (MailboxService, Arc<SentMails>) {
     let mut site = Site::builder("london".parse().unwrap(), VoicemailType::Central, chrono_tz::Europe::London)
         .node("vm.example".parse().unwrap())

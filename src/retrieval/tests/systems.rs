@@ -1,7 +1,7 @@
 //! Messages to mailboxes at other voicemail systems.
 
 use super::*;
-use crate::directory::VoicemailSystem;
+use crate::directory::{DirectoryError, RemoteMailbox, VoicemailSystem};
 use crate::message::MailDialect;
 use crate::retrieval::Sent;
 
@@ -92,4 +92,31 @@ async fn a_caller_at_another_system_can_be_answered() {
     }
     let from: Vec<_> = mails.taken().iter().map(|(_, _, mail)| text(mail).contains("From: <2001@example.com>")).collect();
     assert_eq!(from, [true, false], "a message passed on is from its caller, who has no mailbox here");
+}
+
+/// A directory that cannot say which numbers lead to other systems.
+#[derive(Debug)]
+struct NoSystems(StaticDirectory);
+
+#[async_trait]
+impl Directory for NoSystems {
+    async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
+        self.0.find(mailbox).await
+    }
+
+    async fn remote(&self, _: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
+        Err(DirectoryError::Unavailable("as the test wants".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_not_called_unknown_while_nobody_knows() {
+    let owners =
+        ["2001", "2002"].map(|number| (mailbox(number), Owner::new("london".parse().unwrap(), chrono_tz::Europe::London)));
+    let store = MemoryStore::new(["2001", "2002"].map(mailbox));
+    let (service, _) = service_of(&[LicenceClass::NetworkedMessaging], store, NoSystems(owners.into_iter().collect()));
+    let message = composed(&service, Privacy::Normal).await;
+    let results = sent(&service, &message, &["2002", "8617"].map(mailbox)).await;
+    assert!(matches!(results[0].1, Ok(Sent::Stored(Deposit::Stored(_)))), "{results:?}");
+    assert!(matches!(&results[1].1, Err(error) if error.is_transient()), "{results:?}");
 }
