@@ -131,7 +131,7 @@ pub(crate) fn read_delivery_status(mail: &[u8], limits: DecodeLimits) -> Option<
     }
     let boundary = format!("--{}", media.parameter("boundary")?);
     for part in parts(&mail[body..], boundary.as_bytes()).into_iter().take(limits.parts) {
-        let (fields, start) = Fields::of_part(part, limits).ok()?;
+        let Ok((fields, start)) = Fields::of_part(part, limits) else { continue };
         if fields.content_type().value.eq_ignore_ascii_case("message/delivery-status") {
             return status(&part[start..], limits);
         }
@@ -252,6 +252,16 @@ mod tests {
             at: "2026-11-29T18:00:00Z".parse().unwrap(),
         };
         String::from_utf8(report.to_mail().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_read_hides_no_status_behind_it() {
+        let text = "I'm sorry to have to inform you: your message could not be delivered.\r\n".repeat(5_000);
+        let (before, behind) =
+            report().split_once("Content-Type: text/plain").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let (_, behind) = behind.split_once("\r\n--").unwrap();
+        let mail = format!("{before}{text}\r\n--{behind}");
+        assert_eq!(read(&mail), read(&report()), "{}", &mail[mail.len() - 800..]);
     }
 
     #[test]
