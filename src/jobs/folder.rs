@@ -30,8 +30,8 @@ use crate::retry::{now, wait_until};
 /// FOLDER/NAME.unreadable                    given up as unreadable; left unchanged
 /// ```
 ///
-/// Tries, claims and waits are in memory, some 200 bytes a job: after a restart, every job is due, and has no tries. At most 100 000 jobs wait or are
-/// parked.
+/// Tries, claims and waits are in memory, some 200 bytes a job: after a restart, every job is due, and has no tries. At most 100 000 jobs wait, and at most as
+/// many are parked: with one more, the oldest parked one of its kind is removed, and logged. So nobody who leaves parked jobs alone stops the others.
 #[derive(Debug, Clone)]
 pub struct FolderJobs {
     inner: Arc<Inner>,
@@ -44,6 +44,8 @@ struct Inner {
     flush: SharedFlush,
     queue: Lock<JobQueue>,
     changed: watch::Sender<()>,
+    /// How many jobs may wait, and how many may be parked.
+    most: usize,
 }
 
 impl FolderJobs {
@@ -57,9 +59,12 @@ impl FolderJobs {
     ///
     /// A dropped call has changed nothing except what a crash had left behind.
     pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, JobError> {
+        Self::open_for(MOST, Arc::new(disk), folder.into()).await
+    }
+
+    async fn open_for(most: usize, disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, JobError> {
         let (flush, queue, changed) = (SharedFlush::default(), Lock::default(), watch::Sender::new(()));
-        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), flush, queue, changed });
-        let jobs = Self { inner };
+        let jobs = Self { inner: Arc::new(Inner { disk, folder, flush, queue, changed, most }) };
         jobs.work(Inner::read_folder).await?;
         Ok(jobs)
     }
@@ -78,9 +83,9 @@ impl JobStore for FolderJobs {
         {
             let mut queue = self.inner.queue.lock();
             match queue.handle_adding(&job) {
-                None if queue.len() > MOST => {
+                None if queue.len() > self.inner.most => {
                     queue.handle_ended(&job);
-                    return Err(JobError::Full { most: MOST });
+                    return Err(JobError::Full { most: self.inner.most });
                 }
                 None => {}
                 Some(Added::Duplicate) => return Ok(Added::Duplicate),

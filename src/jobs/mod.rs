@@ -42,7 +42,8 @@ pub use self::new_job::NewJob;
 /// - **Ended.** A job that is done or given up is not taken again.
 /// - **Held.** A job that waits for a destination is due after its wait, or as soon as the destination is [released](Self::release), those that were queued first before
 ///   the others.
-/// - **Parked.** A parked job is kept with its reason, over restarts too, and its key with it. It is not taken before an operator [retries](Self::retry) it.
+/// - **Parked.** A parked job is kept with its reason, over restarts too, and its key with it. It is not taken before an operator [retries](Self::retry) it. A
+///   store may bound how many are parked, and removes the oldest then.
 /// - **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition.
 ///
 /// [`conformance::jobs`](crate::conformance::jobs) tests each sentence as far as it can be seen from outside.

@@ -27,8 +27,17 @@ impl Inner {
             return Ok(());
         };
         self.write(&self.parked_path(job), &[reason.as_bytes(), b"\n", &payload].concat())?;
-        self.queue.lock().handle_parked(job);
-        self.remove(&self.path(job))
+        let too_many = {
+            let mut queue = self.queue.lock();
+            queue.handle_parked(job);
+            queue.parked_too_many(&job.kind, self.most)
+        };
+        self.remove(&self.path(job))?;
+        if let Some(oldest) = too_many {
+            tracing::error!(job = %oldest, most = self.most, "too many jobs are parked, and the oldest one is removed");
+            self.remove_parked(&oldest)?;
+        }
+        Ok(())
     }
 
     /// Makes a parked job due; returns whether there is one.

@@ -36,9 +36,9 @@ struct Entry {
 }
 
 impl JobQueue {
-    /// Returns how many jobs there are, those that are being written and those that are parked included.
+    /// Returns how many jobs wait or are taken, those that are being written included.
     pub(super) fn len(&self) -> usize {
-        self.jobs.len() + self.parked.len()
+        self.jobs.len()
     }
 
     /// Returns how many jobs of this kind wait.
@@ -151,6 +151,11 @@ impl JobQueue {
     pub(super) fn handle_parked(&mut self, job: &Job) {
         self.handle_ended(job);
         self.parked.insert(id(job), job.queued_at);
+    }
+
+    /// Returns the oldest parked job of this kind, if more than `most` jobs are parked.
+    pub(super) fn parked_too_many(&self, kind: &JobKind, most: usize) -> Option<Job> {
+        if self.parked.len() <= most { None } else { self.parked(kind, None, 1).pop() }
     }
 
     /// Handles a wish of an operator to try a waiting job now; returns whether one waits that is not taken.

@@ -58,6 +58,23 @@ async fn an_unreadable_job_is_left_for_an_operator() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parked_jobs_leave_room_for_others_and_are_bounded() {
+    let jobs = FolderJobs::open_for(3, Arc::new(PowerCutDisk::new()), "/node/steps".into()).await.unwrap();
+    for second in 1..=5 {
+        let key = JobKey::from_bytes([u8::try_from(second).unwrap(); 16]);
+        jobs.add(&NewJob::new(&JobKind::MAIL, key, moment(second), b"payload")).await.unwrap();
+        let job = jobs.take(&JobKind::MAIL, 1, CLAIM).await.unwrap().remove(0);
+        jobs.park(&job, "no such address").await.unwrap();
+    }
+    let parked = jobs.list(&JobKind::MAIL, StateFilter::Parked, None, 9).await.unwrap();
+    assert_eq!(parked.iter().map(|parked| parked.job.queued_at).collect::<Vec<_>>(), [3, 4, 5].map(moment));
+    for second in 6..=9 {
+        let added = jobs.add(&NewJob::new(&JobKind::MAIL, JobKey::random(), moment(second), b"payload")).await;
+        assert_eq!(added.is_ok(), second < 9, "three may wait");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_parked_job_and_its_reason_outlive_any_power_cut() {
     let all =
         [Unsynced::Forgotten, Unsynced::NamesKept, Unsynced::ContentsKept, Unsynced::EvenSectorsKept, Unsynced::OddSectorsKept];
