@@ -49,8 +49,8 @@ impl Spool {
         let folder = shared.relayed_folder(destination);
         disk::create_dirs(disk, &folder)?;
         for name in names {
-            if self.path_of(destination, name.id(), name.mailbox())?.is_some() {
-                continue; // It was offered again, and keeps its first time.
+            if self.is_relayed(name.id(), name.mailbox())? {
+                continue; // It was offered again, perhaps to another node, and keeps its first name.
             }
             let entry = RelayedEntry::new(relayed_at, name.id(), name.mailbox().clone());
             disk.link(&destination.folder.join(name.to_string()), &folder.join(entry.to_string()))?;
@@ -187,6 +187,17 @@ impl Spool {
             }
         }
         Ok(None)
+    }
+
+    /// Returns whether a message was relayed before, for whichever destination.
+    fn is_relayed(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<bool> {
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        for destination in destinations {
+            if self.path_of(&destination, id, mailbox)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the path of the relayed message of this id for this mailbox, if there is one.

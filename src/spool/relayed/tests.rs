@@ -61,13 +61,18 @@ impl Fixture {
 
     /// Sends all that waits.
     async fn send(&self) {
+        self.send_to(CENTRAL).await;
+    }
+
+    /// Sends all that waits for a destination.
+    async fn send_to(&self, destination: &str) {
         let sent = async {
-            while self.state().0 > 0 {
+            while self.spool.state().iter().any(|state| state.destination == *destination && state.depth > 0) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let sent = async { drop(tokio::time::timeout(Duration::from_secs(60), sent).await) };
-        deliver(&self.spool, CENTRAL, &self.relay, std::future::pending(), sent).await;
+        deliver(&self.spool, destination, &self.relay, std::future::pending(), sent).await;
     }
 
     /// Puts one message, and sends it.
@@ -231,6 +236,20 @@ async fn a_message_offered_again_needs_one_answer_only() {
     fixture.send().await;
     assert_eq!((fixture.spool.parked().await.unwrap().len(), fixture.confirm(id).await), (1, Settled::Done));
     fixture.happened();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_receipt_settles_what_was_offered_to_another_node() {
+    let mut fixture = Fixture::new().await;
+    let id = fixture.relayed(&["2001"]).await;
+    fixture.spool.set_destination("other.example");
+    fixture.look_after(TimeDelta::zero()).await;
+    fixture.look_after(TimeDelta::days(6)).await;
+    fixture.send_to("other.example").await;
+    assert_eq!(fixture.happened(), ["relayed", "offered_again", "relayed"]);
+    assert_eq!(fixture.spool.relayed().await.unwrap().len(), 1, "under its first name");
+    assert_eq!(fixture.confirm(id).await, Settled::Done);
+    assert_eq!((fixture.spool.relayed().await.unwrap(), fixture.confirm(id).await), (vec![], Settled::Unknown));
 }
 
 #[tokio::test(start_paused = true)]
