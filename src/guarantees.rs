@@ -61,9 +61,9 @@
 //!   rename as one, a power cut may leave it in both mailboxes until the member accepts it again. `voicemail-postgres` keeps the sound of
 //!   each copy.
 //! - A forwarder that is killed sends the messages in progress again. A node keeps one copy; another mail server may keep two.
-//! - Delivery reports are not read: mail to `voicemail@` the node's name is refused and reported as an event without the
-//!   message's id, which is in the part that was never sent. Behind a server that stores and forwards, a refusal of the
-//!   central node is therefore lost.
+//! - Delivery reports are read only at return paths that a node signs (`NodeBuilder::return_paths`). Without them, mail to `voicemail@` the node's
+//!   name is refused and reported as an event without the message's id, which is in the part that was never sent; behind a server that stores
+//!   and forwards, a refusal of the central node is lost then.
 //! - SIP runs over UDP, TCP and, with the feature `sip-tls`, TLS. With `sip-dns`, a `SipSink` finds its servers by NAPTR and SRV
 //!   records; a `SipNotifier` reaches the contacts and routes that telephones name by their addresses only. A node is no
 //!   registrar: telephones register at their PBX, which passes their subscriptions on.

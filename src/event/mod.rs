@@ -23,6 +23,7 @@
 
 mod events;
 mod name;
+mod reported_action;
 mod spool_state;
 
 use std::net::IpAddr;
@@ -33,11 +34,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use self::events::{Events, Occurrence};
+pub use self::reported_action::ReportedAction;
 pub use self::spool_state::SpoolState;
 use crate::greeting::GreetingEvent;
 #[cfg(feature = "smtp")]
 use crate::message::Head;
 use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Status, Summary, TransportSecurity};
+use crate::smtp::EnhancedStatus;
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
 use crate::store::MailboxRoom;
@@ -318,6 +321,23 @@ pub enum Event {
     ReportReceived {
         /// The id of the message.
         id: MessageId,
+    },
+    /// A mail came to the return path of a relayed message that proves nothing: a report that it is delayed, relayed or delivered, or any other mail. The
+    /// message stays as it is; [`Spool::said`](crate::spool::Spool::said) has the mail. Anybody may have sent it who knows the return path, such as the relay.
+    #[non_exhaustive]
+    UnprovenReport {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox that the mail is about, if the message is relayed for it.
+        mailbox: Option<MailboxId>,
+        /// The action that the mail reports.
+        action: ReportedAction,
+        /// The status code that it gives, if it gives one.
+        status: Option<EnhancedStatus>,
+        /// The name that the reporting mail server gives itself: at most 500 bytes of printable ASCII.
+        server: Option<String>,
+        /// The reply that it quotes: at most 500 bytes of printable ASCII.
+        reply: Option<String>,
     },
     /// A mail to the postmaster of the node was accepted.
     #[non_exhaustive]

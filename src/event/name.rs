@@ -34,6 +34,7 @@ impl Event {
             Self::SiteRefused { .. } => "site_refused",
             Self::ReportRefused { .. } => "report_refused",
             Self::ReportReceived { .. } => "report_received",
+            Self::UnprovenReport { .. } => "unproven_report",
             Self::PostmasterMail { .. } => "postmaster_mail",
             Self::TlsWithheld { .. } => "tls_withheld",
             Self::Stored { .. } => "stored",

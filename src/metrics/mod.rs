@@ -45,6 +45,7 @@
 //! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender may not send for |
 //! | `voicemail_reports_refused_total` | counter | | mails refused to the address that the node sends from |
 //! | `voicemail_reports_received_total` | counter | | reports about messages that the node has sent |
+//! | `voicemail_reports_unproven_total` | counter | `action`: `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `unreadable` | reports about relayed messages that proved nothing |
 //! | `voicemail_postmaster_mails_total` | counter | | mails accepted for the postmaster |
 //! | `voicemail_events_missed_total` | counter | | events that were lost because they came faster than they were counted |
 //! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are being sent |
@@ -129,15 +130,9 @@ impl Meter {
                 counter!("voicemail_messages_relayed_total", "destination" => destination, "transport_security" => transport_security)
                     .increment(1);
             }
-            Event::Confirmed { destination, .. } => {
-                counter!("voicemail_messages_confirmed_total", "destination" => destination.clone()).increment(1);
-            }
-            Event::Unconfirmed { destination, .. } => {
-                counter!("voicemail_messages_unconfirmed_total", "destination" => destination.clone()).increment(1);
-            }
-            Event::OfferedAgain { destination, .. } => {
-                counter!("voicemail_messages_offered_again_total", "destination" => destination.clone()).increment(1);
-            }
+            Event::Confirmed { destination, .. } => count_for("voicemail_messages_confirmed_total", destination),
+            Event::Unconfirmed { destination, .. } => count_for("voicemail_messages_unconfirmed_total", destination),
+            Event::OfferedAgain { destination, .. } => count_for("voicemail_messages_offered_again_total", destination),
             Event::NotKeptYet { .. } => counter!("voicemail_keep_failures_total").increment(1),
             Event::Discarded { site, .. } => {
                 counter!("voicemail_messages_discarded_total", "site" => text(site)).increment(1);
@@ -162,15 +157,11 @@ impl Meter {
                     .increment(1);
                 took("voicemail_forward_seconds", self.steps.of(*id).kept, *at);
             }
-            Event::Deferred { destination, .. } => {
-                counter!("voicemail_messages_deferred_total", "destination" => destination.clone()).increment(1);
-            }
+            Event::Deferred { destination, .. } => count_for("voicemail_messages_deferred_total", destination),
             Event::Parked { .. } => counter!("voicemail_messages_parked_total").increment(1),
             Event::UndeliverableDeposited { .. } => counter!("voicemail_messages_undeliverable_total").increment(1),
             Event::MailboxRoom { .. } | Event::MessagesExpire { .. } => counter!("voicemail_mailboxes_warned_total").increment(1),
-            Event::Released { destination, .. } => {
-                counter!("voicemail_messages_released_total", "destination" => destination.clone()).increment(1);
-            }
+            Event::Released { destination, .. } => count_for("voicemail_messages_released_total", destination),
             Event::Backlog(state) => spool(state),
             Event::DiskNearlyFull { .. } => counter!("voicemail_recordings_refused_total").increment(1),
             Event::PlainTextFallback { peer, .. } => {
@@ -181,6 +172,9 @@ impl Meter {
             Event::SiteRefused { .. } => counter!("voicemail_sites_refused_total").increment(1),
             Event::ReportRefused { .. } => counter!("voicemail_reports_refused_total").increment(1),
             Event::ReportReceived { .. } => counter!("voicemail_reports_received_total").increment(1),
+            Event::UnprovenReport { action, .. } => {
+                counter!("voicemail_reports_unproven_total", "action" => action.as_str()).increment(1);
+            }
             Event::PostmasterMail { .. } => counter!("voicemail_postmaster_mails_total").increment(1),
             Event::Stored { id, origin, .. } => {
                 counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
@@ -224,6 +218,10 @@ fn took(name: &'static str, since: Option<Instant>, at: Instant) {
     if let Some(since) = since {
         histogram!(name).record(at.saturating_duration_since(since));
     }
+}
+
+fn count_for(name: &'static str, destination: &str) {
+    counter!(name, "destination" => destination.to_owned()).increment(1);
 }
 
 fn spool(state: &SpoolState) {

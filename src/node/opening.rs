@@ -313,8 +313,12 @@ impl NodeBuilder {
             (None, Some(outbox)) => intake.delivery_reports(outbox.clone()),
             (None, None) => intake,
         };
-        let reports =
-            SpoolReports { spool: spool.clone(), key: self.custody_key.clone(), domain: self.network.domain().to_owned() };
+        let reports = SpoolReports {
+            spool: spool.clone(),
+            key: self.custody_key.clone(),
+            domain: self.network.domain().to_owned(),
+            events: self.events.clone(),
+        };
         let intake = intake.report_handler(Arc::new(reports));
         let intake = self.return_paths.clone().into_iter().fold(intake, IntakeBuilder::return_paths);
         self.tls.clone().into_iter().fold(intake, IntakeBuilder::tls).build()

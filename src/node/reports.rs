@@ -1,9 +1,12 @@
 //! [`SpoolReports`]: what reports mean for the relayed messages in the spool.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error_chain;
+use crate::event::{Event, Events, ReportedAction};
 use crate::intake::ReportHandler;
 use crate::message::{MailboxId, MessageId};
 use crate::smtp::{CustodyKey, Reply, SignedReturnPath};
@@ -16,7 +19,8 @@ use crate::wire::{self, DecodeLimits, DeliveryStatus, RecipientStatus};
 /// |---|---|
 /// | `delivered`, with the proof of the node that stores | the message is removed |
 /// | `failed` | the message is parked |
-/// | anything else, also `delivered` without the proof | nothing |
+/// | anything else, also `delivered` without the proof | it is reported, and kept beside the message |
+/// | another mail than a report | the same |
 ///
 /// A report can be about the one message in its return path alone, and about mailboxes for which this message is relayed. It is never answered.
 #[derive(Debug)]
@@ -25,47 +29,60 @@ pub(super) struct SpoolReports {
     pub(super) key: Option<CustodyKey>,
     /// The domain of the mailboxes.
     pub(super) domain: String,
+    pub(super) events: Events,
 }
 
 #[async_trait]
 impl ReportHandler for SpoolReports {
     async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<(), Reply> {
-        let Some(DeliveryStatus { reporting_mta, recipients }) = wire::read_delivery_status(&mail, DecodeLimits::default())
-        else {
-            tracing::info!(id = %about.id, "a mail came to the return path of a message that is no delivery report");
-            return Ok(());
-        };
-        for recipient in recipients {
-            let Some(mailbox) = self.mailbox(&recipient) else { continue };
-            self.act(about.id, &mailbox, &recipient, reporting_mta.as_deref()).await?;
+        let read = wire::read_delivery_status(&mail, DecodeLimits::default());
+        let status = read.unwrap_or(DeliveryStatus { reporting_mta: None, recipients: Vec::new() });
+        let (mut unproven, mut mailboxes) = (Vec::new(), BTreeSet::new());
+        for recipient in &status.recipients {
+            let mailbox = self.mailbox(recipient);
+            let is_settled = self.is_settled_by(about.id, mailbox.as_ref(), recipient, &status).await?;
+            // The first of several groups about one mailbox is reported, and the first of those about none.
+            if !is_settled && mailboxes.insert(mailbox.clone()) {
+                unproven.push((mailbox, Some(recipient)));
+            }
+        }
+        if status.recipients.is_empty() {
+            unproven.push((None, None));
+        }
+        for (mailbox, said) in unproven {
+            self.keep(about.id, mailbox, said, status.reporting_mta.clone(), &mail).await;
         }
         Ok(())
     }
 }
 
 impl SpoolReports {
-    async fn act(&self, id: MessageId, mailbox: &MailboxId, said: &RecipientStatus, mta: Option<&str>) -> Result<(), Reply> {
-        let settled = match &*said.action {
-            "delivered" => {
+    /// Does what a report proves about one mailbox. Returns whether it proves anything; if not, nothing is done.
+    async fn is_settled_by(
+        &self,
+        id: MessageId,
+        mailbox: Option<&MailboxId>,
+        said: &RecipientStatus,
+        report: &DeliveryStatus,
+    ) -> Result<bool, Reply> {
+        let Some(mailbox) = mailbox else { return Ok(false) };
+        let settled = match ReportedAction::of(&said.action) {
+            ReportedAction::Delivered => {
                 let proven = self.key.as_ref().zip(said.custody.as_deref()).zip(said.digest);
                 let proven = proven.filter(|((key, proof), digest)| key.proves(proof, id, mailbox, *digest));
-                let Some((_, digest)) = proven else {
-                    tracing::info!(%id, %mailbox, mta, "a report says that a message was delivered, without a proof");
-                    return Ok(());
-                };
+                let Some((_, digest)) = proven else { return Ok(false) };
                 self.spool.confirm(id, mailbox, digest).await
             }
-            "failed" => self.spool.refuse(id, mailbox, &reason(said, mta)).await,
-            action => {
-                tracing::info!(%id, %mailbox, action, mta, status = said.status, "a mail server has reported about a message");
-                return Ok(());
+            ReportedAction::Failed => self.spool.refuse(id, mailbox, &reason(said, report.reporting_mta.as_deref())).await,
+            ReportedAction::Delayed | ReportedAction::Relayed | ReportedAction::Expanded | ReportedAction::Unreadable => {
+                return Ok(false);
             }
         };
         match settled {
-            Ok(Settled::Done | Settled::Unknown) => Ok(()),
+            Ok(Settled::Done | Settled::Unknown) => Ok(true),
             Ok(Settled::OtherSound) => {
                 tracing::warn!(%id, %mailbox, "a receipt is for another sound than the message has here");
-                Ok(())
+                Ok(true)
             }
             Ok(Settled::UnderWay) => Err(Reply::with_status(451, "4.3.0", "the message is being sent just now, try again later")),
             Err(error) => {
@@ -73,6 +90,31 @@ impl SpoolReports {
                 Err(Reply::with_status(451, "4.3.0", "the report cannot be acted on now, try again later"))
             }
         }
+    }
+
+    /// Keeps a mail that proves nothing beside its message, and reports it, if the message is relayed.
+    async fn keep(
+        &self,
+        id: MessageId,
+        mailbox: Option<MailboxId>,
+        said: Option<&RecipientStatus>,
+        server: Option<String>,
+        mail: &Bytes,
+    ) {
+        match self.spool.keep_said(id, mailbox.as_ref(), mail.clone()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // It is information only, and is reported all the same.
+            Err(error) => tracing::warn!(%id, error = error_chain(&error), "a mail about a relayed message could not be kept"),
+        }
+        self.events.emit(Event::UnprovenReport {
+            id,
+            mailbox,
+            action: said.map_or(ReportedAction::Unreadable, |said| ReportedAction::of(&said.action)),
+            status: said.and_then(|said| said.status.parse().ok()),
+            server,
+            reply: said.and_then(|said| said.diagnostic.clone()),
+        });
     }
 
     /// Returns the mailbox of the network that a report is about.

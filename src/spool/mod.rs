@@ -9,7 +9,8 @@
 //!   tls-peers.txt                       if a forwarder's TLS memory is kept here: which peers have spoken TLS
 //!   recording/ID.vm                     being recorded
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
-//!   relayed/DESTINATION/                accepted by a relay, waiting for the receipt of that node: TIME-ID-MAILBOX.vm, see `relayed`
+//!   relayed/DESTINATION/                accepted by a relay, waiting for the receipt of that node: TIME-ID-MAILBOX.vm, see `relayed`;
+//!                                       what mail servers wrote about it without proof: ID.said, also in parked/
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or parked by an operator, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or not the one of their name, untouched
 //!   outbox/                             if the node sends mail: receipts and copies that wait; [`outbox`](crate::outbox) has the names

@@ -137,6 +137,7 @@ impl Spool {
             // It is queued all the same. The next start finds it both queued and parked, and treats it as queued.
             tracing::warn!(%id, %error, "a released message may be found parked, too");
         }
+        self.forget_parked_said(id);
         to.queue().insert(name);
         to.changed.notify_one();
         self.note_waiting(&to);

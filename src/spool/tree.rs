@@ -12,7 +12,7 @@ use super::head::MAX_HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::quarantine::{QuarantinedFile, quarantine};
-use super::relayed::read_relayed;
+use super::relayed::{clean_said, read_relayed};
 use super::spare_folder::{clean_spare_folder, first_free};
 use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE};
 use crate::disk::{self, Disk, DiskFile};
@@ -48,7 +48,9 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
     }
     found.next_spare = first_free(disk, root)?;
     found.relayed = read_relayed(disk, root)?;
-    let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
+    let names = disk.list(&root.join(PARKED))?;
+    let parked: HashSet<EntryName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    clean_said(disk, &root.join(PARKED), &names, parked.iter().map(EntryName::id));
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
         let names = match disk.list(&folder) {
@@ -162,10 +164,6 @@ pub(super) fn is_same_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Res
     Ok(one.read_at(0, head)? == other.read_at(0, head)?)
 }
 
-fn entries(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<EntryName>> {
-    Ok(disk.list(folder)?.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
 /// Whether the file has a name like those that the spool gives.
 fn is_message_file(name: &str) -> bool {
     name.ends_with(EXTENSION) && !name.starts_with('.')
@@ -199,7 +197,7 @@ This folder holds voice messages that wait to be forwarded to another voicemail 
 
 recording/    calls being recorded just now
 queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
-relayed/NODE/ messages that a mail server has accepted, until NODE sends its receipt
+relayed/NODE/ messages that a mail server has accepted, until NODE sends its receipt; what it wrote last is in ID.said
 parked/       messages that were refused for good or put aside; the .txt beside each says why
 unreadable/   files that are no messages, or not the one that their name says; the node's events say why
 spare/        files for the next messages: a sound that was sent stays in one for a minute at most

@@ -177,23 +177,46 @@ async fn reports_do_what_they_prove_and_no_more() {
     let no_proof = "X-Voicemail-Custody: 1;himalaya.voicemail.example;AAAA\nX-Voicemail-Digest: sha-256=00\n";
     let other_mailbox = postfix_report("failed", "").replace("2001@", "2002@");
     let other_domain = postfix_report("failed", "").replace(DOMAIN, "elsewhere.example");
-    for harmless in [
-        postfix_report("delivered", ""),
-        postfix_report("delivered", no_proof),
-        postfix_report("relayed", ""),
-        postfix_report("delayed", ""),
-        postfix_report("expanded", ""),
-        other_mailbox,
-        other_domain,
-        "Subject: Out of office\nAuto-Submitted: auto-replied\n\nAction: failed\n".to_owned(),
-        format!(
-            "Content-Type: multipart/report; boundary=o\n\n--o\nContent-Type: message/rfc822\n\n{}",
-            postfix_report("failed", "")
+    for (action, harmless) in [
+        ("delivered", postfix_report("delivered", "")),
+        ("delivered", postfix_report("delivered", no_proof)),
+        ("relayed", postfix_report("relayed", "")),
+        ("delayed", postfix_report("delayed", "")),
+        ("expanded", postfix_report("expanded", "")),
+        ("failed", other_domain),
+        ("unreadable", "Subject: Out of office\nAuto-Submitted: auto-replied\n\nAction: failed\n".to_owned()),
+        (
+            "unreadable",
+            format!(
+                "Content-Type: multipart/report; boundary=o\n\n--o\nContent-Type: message/rfc822\n\n{}",
+                postfix_report("failed", "")
+            ),
         ),
     ] {
         assert!(soon(report(edge_at, id, &harmless)).await.starts_with("250"), "{harmless}");
         assert_eq!(edge.spool().relayed().await.unwrap().len(), 1, "{harmless}");
+        let reported = event(&mut events, |event| match event {
+            Event::UnprovenReport { id: of, mailbox, action, status, server, reply, .. } if of == id => {
+                let fields = (mailbox.map(|mailbox| mailbox.to_string()), status.map(|status| status.to_string()), server, reply);
+                Some((action, fields))
+            }
+            _ => None,
+        });
+        let (reported, fields) = soon(reported).await;
+        assert_eq!(reported.as_str(), action, "{harmless}");
+        let text = |text: &str| Some(text.to_owned());
+        let expected = if action == "unreadable" {
+            (None, None, None, None)
+        } else {
+            let number = text("2001").filter(|_| action != "failed");
+            (number, text("5.1.1"), text("relay.example"), text("550 5.1.1 no such mailbox"))
+        };
+        assert_eq!(fields, expected, "{harmless}");
+        let said = edge.spool().said(id).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&said).contains(&harmless.replace('\n', "\r\n")), "{harmless}");
     }
+    assert!(soon(report(edge_at, id, &other_mailbox)).await.starts_with("250"));
+    assert_eq!(edge.spool().relayed().await.unwrap().len(), 1, "about another mailbox");
     let unknown = soon(report(edge_at, MessageId::random(), &postfix_report("failed", ""))).await;
     assert!(unknown.starts_with("250") && edge.spool().relayed().await.unwrap().len() == 1, "about another message");
 

@@ -79,7 +79,10 @@ impl Spool {
                 None => Ok(None),
             });
             match removed {
-                Ok(Some(entry)) => destination.relayed.lock().remove(entry.relayed_at),
+                Ok(Some(entry)) => {
+                    destination.relayed.lock().remove(entry.relayed_at);
+                    self.forget_said(&destination, entry.id);
+                }
                 Ok(None) => {}
                 Err(error) => tracing::warn!(id = %name.id(), %error, "a delivered message is offered once more"),
             }
@@ -226,6 +229,7 @@ impl Spool {
         let (id, mailbox) = (found.name.id(), found.name.mailbox().clone());
         self.write_note(&found.destination.name, &found.name, reason, 1, ParkedBy::Refusal)?;
         self.link_to(&found.path, &self.shared.root.join(PARKED), &found.name)?;
+        self.park_said(&found.destination, id);
         self.forget_queued(found);
         self.remove_relayed(found)?;
         self.shared.events.emit(Event::Parked { id, mailbox, reason: reason.to_owned() });
@@ -249,6 +253,7 @@ impl Spool {
     fn remove_relayed(&self, found: &Found) -> io::Result<()> {
         self.shared.disk.remove(&found.path)?;
         found.destination.relayed.lock().remove(found.entry.relayed_at);
+        self.forget_said(&found.destination, found.entry.id);
         Ok(())
     }
 
@@ -282,6 +287,7 @@ impl Spool {
         let destination = self.destination(&self.note_of(&name).destination);
         disk.remove(&parked.join(name.to_string()))?;
         self.remove_note(&name);
+        self.forget_parked_said(id);
         Ok(Ok(destination))
     }
 
@@ -310,7 +316,7 @@ impl Spool {
 }
 
 impl SpoolShared {
-    fn relayed_folder(&self, destination: &Destination) -> PathBuf {
+    pub(super) fn relayed_folder(&self, destination: &Destination) -> PathBuf {
         self.root.join(RELAYED).join(&*destination.name)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! SPOOL/relayed/DESTINATION/TIME-ID-MAILBOX.vm   the message, as it was in the queue; TIME is when it was relayed first
+//! SPOOL/relayed/DESTINATION/ID.said              what a mail server wrote about it last, if that proved nothing; see `said`
 //! SPOOL/relayed/checked.txt                      when the waits were looked at last
 //! ```
 //!
@@ -21,6 +22,7 @@
 
 mod entry;
 mod files;
+mod said;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use chrono::{DateTime, Utc};
 
 use self::entry::RelayedEntry;
 pub(crate) use self::files::Settled;
+pub(super) use self::said::clean_said;
 use super::{RELAYED, Spool, SpoolError};
 use crate::disk::{self, Disk};
 use crate::error_chain as chain;
@@ -83,7 +86,7 @@ impl RelayedTimes {
     }
 }
 
-/// Reads the times at which messages were relayed, for each destination. Blocks.
+/// Reads the times at which messages were relayed, for each destination, and removes reports about messages that are gone. Blocks.
 pub(super) fn read_relayed(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(String, Vec<DateTime<Utc>>)>> {
     let folder = root.join(RELAYED);
     let destinations = match disk.list(&folder) {
@@ -96,8 +99,10 @@ pub(super) fn read_relayed(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(Stri
             // Not every name is that of a folder.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => {}
             names => {
-                let times =
-                    names?.iter().filter_map(|name| name.parse().ok()).map(|entry: RelayedEntry| entry.relayed_at).collect();
+                let names = names?;
+                let entries = || names.iter().filter_map(|name| name.parse::<RelayedEntry>().ok());
+                clean_said(disk, &folder.join(&destination), &names, entries().map(|entry| entry.id));
+                let times = entries().map(|entry| entry.relayed_at).collect();
                 all.push((destination, times));
             }
         }

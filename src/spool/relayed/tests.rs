@@ -261,6 +261,7 @@ async fn a_power_cut_at_any_step_loses_no_relayed_message() {
             let id = fixture.put(&["2001", "2002"]).unwrap();
             fixture.disk.power_off_after(operations);
             fixture.send().await;
+            let _ = fixture.spool.keep_said(id, None, "delayed".into()).await;
             if operations % 2 == 0 {
                 let _ = fixture.spool.refuse(id, &mailbox(), "as scripted").await;
             } else {
@@ -289,4 +290,71 @@ async fn a_relayed_file_that_is_no_message_is_put_aside() {
     fixture.disk.open(&Path::new("/spool/relayed/central.example").join(name)).unwrap().set_len(3).unwrap();
     assert_eq!((fixture.confirm(id).await, fixture.state()), (Settled::Unknown, (0, 0)));
     assert_eq!((fixture.files("unreadable").len(), fixture.happened()), (1, vec!["relayed", "unreadable"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_stays_beside_the_message_until_its_receipt() {
+    let fixture = Fixture::new().await;
+    let id = fixture.relayed(&["2001", "2002"]).await;
+    let spool = &fixture.spool;
+    let said = format!("{id}.said");
+    let has_said = |folder| fixture.files(folder).contains(&said);
+    assert_eq!(spool.said(id).await.unwrap(), None);
+    for (mailbox, mail) in [(None, "the first"), (Some(mailbox()), "delayed")] {
+        assert!(spool.keep_said(id, mailbox.as_ref(), mail.into()).await.unwrap());
+        assert_eq!(spool.said(id).await.unwrap().unwrap(), mail, "the newest");
+    }
+    let other = MessageId::random();
+    for (id, mailbox) in [(other, None), (other, Some("2001")), (id, Some("2009"))] {
+        let mailbox = mailbox.map(|number| number.parse().unwrap());
+        assert!(!spool.keep_said(id, mailbox.as_ref(), "of no message".into()).await.unwrap());
+    }
+    assert_eq!(spool.said(id).await.unwrap().unwrap(), "delayed");
+    assert!(spool.keep_said(id, None, vec![b'x'; 100_000].into()).await.unwrap());
+    assert_eq!(spool.said(id).await.unwrap().unwrap().len(), 65_536);
+
+    assert_eq!((fixture.confirm(id).await, has_said("relayed/central.example")), (Settled::Done, true), "one mailbox is left");
+    spool.confirm(id, &"2002".parse().unwrap(), ContentDigest::of(SOUND)).await.unwrap();
+    assert_eq!(fixture.files("relayed/central.example"), [""; 0]);
+    assert!(!spool.keep_said(id, None, "too late".into()).await.unwrap());
+    assert_eq!(spool.said(id).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_is_parked_with_the_message() {
+    let fixture = Fixture::new().await;
+    let id = fixture.relayed(&["2001", "2002"]).await;
+    fixture.spool.keep_said(id, None, "delayed".into()).await.unwrap();
+    fixture.spool.refuse(id, &mailbox(), "as scripted").await.unwrap();
+    let said = format!("{id}.said");
+    for folder in ["parked", "relayed/central.example"] {
+        assert!(fixture.files(folder).contains(&said), "{folder}");
+    }
+    fixture.confirm(id).await;
+    assert_eq!(fixture.files("parked"), [""; 0], "a receipt ends all");
+    let fixture = fixture.reopen().await;
+    assert_eq!(fixture.spool.said(id).await.unwrap().unwrap(), "delayed");
+    fixture.spool.refuse(id, &"2002".parse().unwrap(), "as scripted").await.unwrap();
+    let fixture = fixture.reopen().await;
+    assert_eq!(fixture.files("relayed/central.example"), [""; 0]);
+    assert_eq!(fixture.spool.said(id).await.unwrap().unwrap(), "delayed");
+    fixture.spool.release(id, &"2002".parse().unwrap()).await.unwrap();
+    assert_eq!(fixture.files("parked"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_removes_what_was_said_of_no_message() {
+    let fixture = Fixture::new().await;
+    let (kept, gone) = (fixture.relayed(&["2001"]).await, MessageId::random());
+    fixture.spool.keep_said(kept, None, "kept".into()).await.unwrap();
+    for path in ["relayed/central.example", "parked"] {
+        let folder = Path::new("/spool").join(path);
+        for name in [format!("{gone}.said"), "x.said".to_owned()] {
+            fixture.disk.create(&folder.join(name)).unwrap();
+        }
+    }
+    let fixture = fixture.reopen().await;
+    assert_eq!((fixture.files("parked"), fixture.state()), (vec!["x.said".to_owned()], (0, 1)));
+    assert_eq!(fixture.spool.said(gone).await.unwrap(), None);
+    assert_eq!(fixture.spool.said(kept).await.unwrap().unwrap(), "kept");
 }
