@@ -24,6 +24,7 @@
 mod events;
 mod name;
 mod reported_action;
+mod return_path_state;
 mod spool_state;
 
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::events::{Events, Occurrence};
 pub use self::reported_action::ReportedAction;
+pub use self::return_path_state::ReturnPathState;
 pub use self::spool_state::SpoolState;
 use crate::greeting::GreetingEvent;
 #[cfg(feature = "smtp")]
@@ -338,6 +340,22 @@ pub enum Event {
         server: Option<String>,
         /// The reply that it quotes: at most 500 bytes of printable ASCII.
         reply: Option<String>,
+    },
+    /// Receipts can come back through the relay to this destination: a probe that the node has sent to itself through it has come back, or a receipt has.
+    #[non_exhaustive]
+    ReturnPathWorks {
+        /// The node that the relay sends messages on to.
+        destination: String,
+    },
+    /// Receipts cannot come back through the relay to this destination: a probe that the node has sent to itself through it did not come back within a
+    /// quarter of an hour by default, or was refused. Messages are forwarded all the same, and stay in the spool without a receipt. The node sends
+    /// another probe after four times as long.
+    #[non_exhaustive]
+    ReturnPathFails {
+        /// The node that the relay sends messages on to.
+        destination: String,
+        /// The reason, for people to read.
+        reason: String,
     },
     /// A mail to the postmaster of the node was accepted.
     #[non_exhaustive]

@@ -35,6 +35,8 @@ impl Event {
             Self::ReportRefused { .. } => "report_refused",
             Self::ReportReceived { .. } => "report_received",
             Self::UnprovenReport { .. } => "unproven_report",
+            Self::ReturnPathWorks { .. } => "return_path_works",
+            Self::ReturnPathFails { .. } => "return_path_fails",
             Self::PostmasterMail { .. } => "postmaster_mail",
             Self::TlsWithheld { .. } => "tls_withheld",
             Self::Stored { .. } => "stored",

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::ReturnPathState;
+
 /// The number of messages that wait for one destination, and of those that wait for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,11 +20,14 @@ pub struct SpoolState {
     pub next_try: Option<Instant>,
     /// How many messages a relay has accepted and nobody has confirmed. They are not among those that wait.
     pub relayed: usize,
+    /// Whether receipts find their way back from behind the relay.
+    pub return_path: ReturnPathState,
 }
 
 impl SpoolState {
     /// Returns the state of a destination that no message waits for.
     pub fn empty(destination: impl Into<String>) -> Self {
-        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None, relayed: 0 }
+        let (destination, return_path) = (destination.into(), ReturnPathState::default());
+        Self { destination, depth: 0, oldest: None, next_try: None, relayed: 0, return_path }
     }
 }

@@ -22,7 +22,9 @@ use std::str::FromStr;
 /// | | a listener that admits the relay | the receipts come by mail |
 /// | the one that keeps the mailboxes | `NodeBuilder::custody_secret` and `mail_out` | it proves its receipts, and sends them |
 ///
-/// The relay must route mail for the host name of the sending node to its listener.
+/// The relay must route mail for the host name of the sending node to its listener. The node sends a probe to itself through the relay, and reports
+/// whether it comes back: [`Event::ReturnPathWorks`](crate::event::Event::ReturnPathWorks) or
+/// [`ReturnPathFails`](crate::event::Event::ReturnPathFails), and [`SpoolState::return_path`](crate::event::SpoolState::return_path).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Custody {

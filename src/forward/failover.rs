@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Acceptance, ForwardError, Forwarder, Outcome};
 use crate::lock::Lock;
-use crate::message::{MailboxId, Message};
+use crate::message::{MailboxId, Message, MessageId};
 
 /// Several forwarders to the same mailboxes, tried in order.
 ///
@@ -73,6 +73,24 @@ impl<F: Forwarder> Forwarder for Failover<F> {
             }
         }
         answers.into_result()
+    }
+
+    /// Sends the mail through the first relay that can be reached.
+    ///
+    /// # Errors
+    ///
+    /// When no relay could be reached, the error of the forwarder tried first.
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        let order = self.avoided().order(self.forwarders.len(), Instant::now());
+        let mut first_error = None;
+        for index in order {
+            match self.forwarders[index].probe_return_path(probe).await {
+                Ok(Some(outcome)) => return Ok(Some(outcome)),
+                Ok(None) => {}
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(None), Err)
     }
 
     fn reads_sounds(&self) -> bool {

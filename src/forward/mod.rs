@@ -36,7 +36,7 @@ pub use self::remember_full::{FullMailboxes, RememberFull};
 pub use self::smtp::SmtpForwarder;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 pub use self::time_limited::TimeLimited;
-use crate::message::{MailboxId, Message};
+use crate::message::{MailboxId, Message, MessageId};
 pub use crate::message::{TlsVersion, TransportSecurity};
 pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 
@@ -66,6 +66,23 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     ///
     /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver stores a message once.
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError>;
+
+    /// Sends a mail through the relay to the return path of the id `probe`, which this forwarder signs. If it comes back to this node, so will receipts.
+    ///
+    /// Returns the relay's answer; or `None`, and sends nothing, if there is no relay, so that what the other node accepts is stored. By default there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// A [`ForwardError`] when the relay is not known to have accepted the mail.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have sent the mail or not. A second mail does no harm.
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        let _ = probe;
+        Ok(None)
+    }
 
     /// Whether this forwarder can [read](crate::message::Audio::reader) a long sound from its file while it sends the message.
     ///
@@ -101,6 +118,10 @@ macro_rules! delegate {
         impl<F: Forwarder + ?Sized> Forwarder for $wrapper<F> {
             async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
                 (**self).forward(message, recipients).await
+            }
+
+            async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+                (**self).probe_return_path(probe).await
             }
 
             fn reads_sounds(&self) -> bool {

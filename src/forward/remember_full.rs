@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Acceptance, ForwardError, Forwarder, Outcome};
 use crate::lock::Lock;
-use crate::message::{MailboxId, Message};
+use crate::message::{MailboxId, Message, MessageId};
 
 /// A set of mailboxes that another node reported as full, so that no caller records a message that will not be delivered.
 ///
@@ -73,6 +73,10 @@ impl<F: Forwarder> Forwarder for RememberFull<F> {
             self.full.learn(mailbox, outcome);
         }
         Ok(acceptance)
+    }
+
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        self.forwarder.probe_return_path(probe).await
     }
 
     fn reads_sounds(&self) -> bool {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::{Acceptance, ForwardError, Forwarder};
-use crate::message::{MailboxId, Message};
+use super::{Acceptance, ForwardError, Forwarder, Outcome};
+use crate::message::{MailboxId, Message, MessageId};
 
 /// A forwarder whose every call ends within a given time.
 ///
@@ -30,10 +30,18 @@ impl<F: Forwarder> TimeLimited<F> {
 impl<F: Forwarder> Forwarder for TimeLimited<F> {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let in_time = timeout(self.limit, self.inner.forward(message, recipients)).await;
-        in_time.unwrap_or_else(|_| Err(ForwardError::TimedOut { peer: "the other node".to_owned(), step: "the whole call" }))
+        in_time.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        timeout(self.limit, self.inner.probe_return_path(probe)).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
     fn reads_sounds(&self) -> bool {
         self.inner.reads_sounds()
     }
+}
+
+fn timed_out() -> ForwardError {
+    ForwardError::TimedOut { peer: "the other node".to_owned(), step: "the whole call" }
 }

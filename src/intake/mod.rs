@@ -50,7 +50,7 @@ pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 pub use self::postmaster::PostmasterFolder;
 #[cfg(feature = "node")]
-pub(crate) use self::report_handler::ReportHandler;
+pub(crate) use self::report_handler::{ReportHandler, ReturnedMail};
 use self::session::{AcceptedConnection, StopPhase};
 pub use self::socket_file::SocketFile;
 pub use self::tls_pem::TlsPemError;

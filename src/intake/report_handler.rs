@@ -10,10 +10,20 @@ use crate::smtp::{Reply, SignedReturnPath};
 /// Acts on reports about messages of this node.
 #[async_trait]
 pub(crate) trait ReportHandler: Debug + Send + Sync {
-    /// Acts on the report `mail`, which came to the return path of a message. The error is the reply that refuses it.
+    /// Acts on `mail`, which came to a return path; returns what it is. The error is the reply that refuses it.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has acted or not; the same call again settles it.
-    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<(), Reply>;
+    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<ReturnedMail, Reply>;
+}
+
+/// The kind of a mail to a return path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReturnedMail {
+    /// It is about a message.
+    Report,
+    /// It is a probe of this node.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only a node sends probes"))]
+    Probe,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::IntakeBuilder;
 use super::context::IntakeContext;
-use super::report_handler::ReportHandler;
+use super::report_handler::{ReportHandler, ReturnedMail};
 use crate::event::Event;
 use crate::smtp::server::{Delivery, Lookup, replies as smtp_replies};
 use crate::smtp::{Reply, ReturnPaths, SignedReturnPath};
@@ -60,10 +60,13 @@ impl IntakeContext {
             let (mail, room) = self.load_whole(&whole).await?;
             (delivery.mail, _room) = (mail, Some(room));
         }
-        if let Some(handler) = &self.report_handler {
-            handler.handle(about, delivery.mail).await?;
+        let is = match &self.report_handler {
+            Some(handler) => handler.handle(about, delivery.mail).await?,
+            None => ReturnedMail::Report,
+        };
+        if is == ReturnedMail::Report {
+            self.events.emit(Event::ReportReceived { id: about.id });
         }
-        self.events.emit(Event::ReportReceived { id: about.id });
         Ok(Reply::with_status(250, "2.0.0", "the report was received"))
     }
 

@@ -50,6 +50,7 @@
 //! | `voicemail_events_missed_total` | counter | | events that were lost because they came faster than they were counted |
 //! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are being sent |
 //! | `voicemail_spool_relayed` | gauge | `destination` | messages that wait for a receipt behind a relay |
+//! | `voicemail_return_path_works` | gauge | `destination` | 1 if receipts can come back through the relay, 0 if they cannot |
 //! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of these was recorded; 0 if there is none |
 //! | `voicemail_recording_seconds` | histogram | | durations of messages |
 //! | `voicemail_keep_seconds` | histogram | | from `finish` to stable storage |
@@ -175,6 +176,8 @@ impl Meter {
             Event::UnprovenReport { action, .. } => {
                 counter!("voicemail_reports_unproven_total", "action" => action.as_str()).increment(1);
             }
+            Event::ReturnPathWorks { destination } => return_path(destination, 1),
+            Event::ReturnPathFails { destination, .. } => return_path(destination, 0),
             Event::PostmasterMail { .. } => counter!("voicemail_postmaster_mails_total").increment(1),
             Event::Stored { id, origin, .. } => {
                 counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
@@ -232,6 +235,10 @@ fn spool(state: &SpoolState) {
     gauge!("voicemail_spool_relayed", "destination" => destination.clone()).set(relayed);
     let oldest = oldest.map(|oldest| (oldest - DateTime::UNIX_EPOCH).to_std().unwrap_or_default());
     gauge!("voicemail_spool_oldest_timestamp_seconds", "destination" => destination.clone()).set(oldest.unwrap_or_default());
+}
+
+fn return_path(destination: &str, works: u8) {
+    gauge!("voicemail_return_path_works", "destination" => destination.to_owned()).set(works);
 }
 
 fn kind(origin: &Origin) -> &'static str {

@@ -158,7 +158,7 @@ fn each_metric_is_in_the_table_and_nothing_else_is() {
 #[test]
 fn the_spool_is_shown_as_it_is() {
     let oldest = chrono::DateTime::from_timestamp_micros(1_700_000_000_500_000);
-    let waiting = SpoolState { destination: "central".to_owned(), depth: 7, oldest, next_try: None, relayed: 3 };
+    let waiting = SpoolState { depth: 7, oldest, relayed: 3, ..SpoolState::empty("central") };
     let empty = SpoolState { depth: 0, oldest: None, ..waiting.clone() };
     let book = counted([Event::Backlog(waiting), Event::Backlog(empty)]);
     assert_eq!(book.values("voicemail_spool_depth destination=central"), [7.0, 0.0]);

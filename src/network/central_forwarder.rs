@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
-use crate::forward::{Acceptance, Failover, ForwardError, Forwarder};
+use crate::forward::{Acceptance, Failover, ForwardError, Forwarder, Outcome};
 use crate::lock::Lock;
-use crate::message::{ContentDigest, MailboxId, Message};
+use crate::message::{ContentDigest, MailboxId, Message, MessageId};
 
 /// Forwards messages to the central node: to its first host, and to the next one if that cannot be reached, as [`Failover`] does.
 ///
@@ -139,6 +139,11 @@ impl<F: Forwarder> Forwarder for CentralForwarder<F> {
         route.forwarder.forward(message, recipients).await
     }
 
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        let route = self.route();
+        route.forwarder.probe_return_path(probe).await
+    }
+
     fn reads_sounds(&self) -> bool {
         self.route().forwarder.reads_sounds()
     }
@@ -170,7 +175,7 @@ mod tests {
 
     use super::super::samples::{self, central, centralized, node};
     use super::*;
-    use crate::forward::{MemoryForwarder, Outcome, Script};
+    use crate::forward::{MemoryForwarder, Script};
     use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
 
     /// The forwarders made so far, by host.

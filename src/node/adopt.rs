@@ -128,7 +128,7 @@ impl Node {
 /// Where messages are sent, and how often that has changed.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     changes: u64,
 }
 

@@ -40,6 +40,7 @@ mod node_store;
 mod opening;
 mod postmaster;
 mod reports;
+mod return_path;
 mod room;
 mod source;
 mod undeliverable;
@@ -66,6 +67,7 @@ pub use self::greetings::GreetError;
 use self::greetings::GreetingService;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
+use self::return_path::ReturnPathCheck;
 use self::room::RoomWarnings;
 use crate::arrival::{Pipeline, Steps};
 use crate::audio::Format;
@@ -117,6 +119,7 @@ struct Inner {
     recorder: Recorder,
     jobs: Lock<Option<Jobs>>,
     intake: Intake,
+    return_path: Arc<ReturnPathCheck>,
     greetings: Arc<GreetingService>,
     room_warnings: Option<RoomWarnings>,
     age_warnings: Option<AgeWarnings>,
@@ -323,7 +326,8 @@ impl Node {
         let stepping = self.do_steps(stopped.clone());
         let keeping =
             future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
-        let relayed = self.inner.spool.watch_relayed(raised(stopped.clone()));
+        let relayed =
+            future::join(self.inner.spool.watch_relayed(raised(stopped.clone())), self.check_return_path(stopped.clone()));
         let keeping =
             future::join4(keeping, self.offer_undeliverable(stopped.clone()), self.warn_owners(stopped.clone()), relayed);
         tokio::select! {

@@ -19,6 +19,7 @@ use super::local::StoreForwarder;
 use super::node_store::NodeStore;
 use super::postmaster::postmaster;
 use super::reports::SpoolReports;
+use super::return_path::ReturnPathCheck;
 use super::room::{NotedMailboxes, RoomWarnings, WarningMails};
 use super::versions::Versions;
 use super::{Inner, Node, NodeBuilder, NodeError};
@@ -79,7 +80,8 @@ impl NodeBuilder {
         };
         let age_warnings = self.age_warnings(&current, mailbox_service.as_ref(), room_warnings.as_ref());
         let greetings = Arc::new(self.greeting_service(&current).await?);
-        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool);
+        let return_path = Arc::new(ReturnPathCheck::new(self.retry.return_path_unproven));
+        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool, &return_path);
         // Another node may have been the central one when the waiting messages were recorded.
         let destination = destination(&self.address, &self.network);
         spool.set_destination(destination);
@@ -118,6 +120,7 @@ impl NodeBuilder {
                 recorder,
                 jobs: Lock::new(Some(jobs)),
                 intake,
+                return_path,
                 greetings,
                 room_warnings,
                 age_warnings,
@@ -290,6 +293,7 @@ impl NodeBuilder {
         greetings: &Arc<GreetingService>,
         outbox: Option<&Outbox>,
         spool: &Spool,
+        return_path: &Arc<ReturnPathCheck>,
     ) -> Intake {
         let keeper = Arc::clone(greetings) as Arc<dyn GreetingKeeper>;
         let intake = match store {
@@ -318,6 +322,7 @@ impl NodeBuilder {
             key: self.custody_key.clone(),
             domain: self.network.domain().to_owned(),
             events: self.events.clone(),
+            return_path: Arc::clone(return_path),
         };
         let intake = intake.report_handler(Arc::new(reports));
         let intake = self.return_paths.clone().into_iter().fold(intake, IntakeBuilder::return_paths);

@@ -1,13 +1,15 @@
 //! [`SpoolReports`]: what reports mean for the relayed messages in the spool.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::return_path::ReturnPathCheck;
 use crate::error_chain;
 use crate::event::{Event, Events, ReportedAction};
-use crate::intake::ReportHandler;
+use crate::intake::{ReportHandler, ReturnedMail};
 use crate::message::{MailboxId, MessageId};
 use crate::smtp::{CustodyKey, Reply, SignedReturnPath};
 use crate::spool::{Settled, Spool};
@@ -21,6 +23,7 @@ use crate::wire::{self, DecodeLimits, DeliveryStatus, RecipientStatus};
 /// | `failed` | the message is parked |
 /// | anything else, also `delivered` without the proof | it is reported, and kept beside the message |
 /// | another mail than a report | the same |
+/// | nothing: it is a [probe](ReturnPathCheck) of this node | receipts can come back |
 ///
 /// A report can be about the one message in its return path alone, and about mailboxes for which this message is relayed. It is never answered.
 #[derive(Debug)]
@@ -30,11 +33,15 @@ pub(super) struct SpoolReports {
     /// The domain of the mailboxes.
     pub(super) domain: String,
     pub(super) events: Events,
+    pub(super) return_path: Arc<ReturnPathCheck>,
 }
 
 #[async_trait]
 impl ReportHandler for SpoolReports {
-    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<(), Reply> {
+    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<ReturnedMail, Reply> {
+        if self.return_path.handle_mail(about.id) {
+            return Ok(ReturnedMail::Probe);
+        }
         let read = wire::read_delivery_status(&mail, DecodeLimits::default());
         let status = read.unwrap_or(DeliveryStatus { reporting_mta: None, recipients: Vec::new() });
         let (mut unproven, mut mailboxes) = (Vec::new(), BTreeSet::new());
@@ -52,7 +59,7 @@ impl ReportHandler for SpoolReports {
         for (mailbox, said) in unproven {
             self.keep(about.id, mailbox, said, status.reporting_mta.clone(), &mail).await;
         }
-        Ok(())
+        Ok(ReturnedMail::Report)
     }
 }
 
@@ -71,6 +78,7 @@ impl SpoolReports {
                 let proven = self.key.as_ref().zip(said.custody.as_deref()).zip(said.digest);
                 let proven = proven.filter(|((key, proof), digest)| key.proves(proof, id, mailbox, *digest));
                 let Some((_, digest)) = proven else { return Ok(false) };
+                self.return_path.handle_receipt();
                 self.spool.confirm(id, mailbox, digest).await
             }
             ReportedAction::Failed => self.spool.refuse(id, mailbox, &reason(said, report.reporting_mta.as_deref())).await,

@@ -18,6 +18,7 @@ use super::Backoff;
 /// | `relayed_unconfirmed` | behind a relay: after this time without a receipt, an event reports the message | 4 h |
 /// | `relayed_offered_again` | behind a relay: the message is sent again after each such time without a receipt | 6 days |
 /// | `relayed_parked` | behind a relay: after this time without a receipt, the message is parked | 30 days |
+/// | `return_path_unproven` | behind a relay: after this time without the probe that the node sends to itself, an event reports that receipts cannot come back; the next probe follows after four times as long | 15 min |
 /// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
 /// | `greeting_unreachable` | a node that needs greetings and cannot be reached | 1 s to 30 s |
@@ -53,6 +54,8 @@ pub struct RetryPolicy {
     pub relayed_offered_again: Duration,
     /// How long a relayed message may be without a receipt before it is parked.
     pub relayed_parked: Duration,
+    /// How long a probe of the way back through a relay may take before [`Event::ReturnPathFails`](crate::event::Event::ReturnPathFails) reports it.
+    pub return_path_unproven: Duration,
     /// The waits between the attempts of one mail in the outbox.
     pub mail_deferred: Backoff,
     /// How long a mail may stay in the outbox: the first attempt that fails after this time is the last one.
@@ -109,6 +112,12 @@ impl RetryPolicy {
     #[must_use]
     pub fn relayed_parked(self, wait: Duration) -> Self {
         Self { relayed_parked: wait, ..self }
+    }
+
+    /// Sets how long a probe of the way back through a relay may take. Greylisting alone may take some minutes.
+    #[must_use]
+    pub fn return_path_unproven(self, wait: Duration) -> Self {
+        Self { return_path_unproven: wait, ..self }
     }
 
     /// Sets the waits between the attempts of one mail in the outbox.
@@ -171,6 +180,7 @@ impl Default for RetryPolicy {
             relayed_unconfirmed: Duration::from_secs(4 * 60 * 60),
             relayed_offered_again: Duration::from_secs(6 * 24 * 60 * 60),
             relayed_parked: Duration::from_secs(30 * 24 * 60 * 60),
+            return_path_unproven: Duration::from_secs(15 * 60),
             mail_deferred: Backoff::from_millis(60_000, 30 * 60_000),
             mail_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
             greeting_unreachable: Backoff::from_millis(1_000, 30_000),

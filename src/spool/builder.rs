@@ -109,6 +109,8 @@ impl SpoolBuilder {
             readers: Semaphore::new(MAX_READERS),
             destinations: Lock::default(),
             parked: Notify::new(),
+            relayed: Notify::new(),
+            unconfirmed: Notify::new(),
             current: CurrentDestination::default(),
             moving: Lock::default(),
             relaying: Lock::default(),

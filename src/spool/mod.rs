@@ -91,8 +91,8 @@ use self::relayed::RelayedTimes;
 pub(crate) use self::relayed::Settled;
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
-use crate::event::Events;
 pub use crate::event::SpoolState;
+use crate::event::{Events, ReturnPathState};
 use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::retry::{RetryPolicy, now};
@@ -117,6 +117,10 @@ struct SpoolShared {
     current: CurrentDestination,
     /// Notified when a message is parked.
     parked: Notify,
+    /// Notified when a message is relayed.
+    relayed: Notify,
+    /// Notified when a receipt is overdue.
+    unconfirmed: Notify,
     /// Held while a file is moved from folder to folder.
     moving: Lock<()>,
     /// Held while relayed messages are moved or settled.
@@ -140,6 +144,7 @@ struct Destination {
     queue: Lock<Queue>,
     cache: Lock<MessageCache>,
     relayed: Lock<RelayedTimes>,
+    return_path: Lock<ReturnPathState>,
     changed: Notify,
 }
 
@@ -272,6 +277,7 @@ impl Spool {
             queue: Lock::new(Queue::new(MAX_UNDER_WAY, &self.shared.retry)),
             cache: Lock::default(),
             relayed: Lock::default(),
+            return_path: Lock::default(),
             changed: Notify::new(),
         });
         destinations.insert(name, Arc::clone(&destination));

@@ -42,6 +42,7 @@ pub struct WaitingMessage {
 /// let spool = node.spool();
 /// for state in spool.state() {
 ///     println!("{}: {} waiting, the oldest since {:?}", state.destination, state.depth, state.oldest);
+///     println!("{} without a receipt; {}", state.relayed, state.return_path);
 /// }
 /// for parked in spool.parked().await? {
 ///     println!("{} for {}: {}", parked.id, parked.mailbox, parked.reason);
@@ -54,7 +55,7 @@ pub struct WaitingMessage {
 /// # }
 /// ```
 impl Spool {
-    /// Returns how many messages wait for each destination.
+    /// Returns how many messages wait for each destination, and whether receipts come back from it.
     pub fn state(&self) -> Vec<SpoolState> {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         destinations.iter().map(|destination| destination.state()).collect()
@@ -253,6 +254,7 @@ impl Destination {
             oldest: queue.oldest().map(EntryName::recorded_at),
             next_try: queue.next_try(),
             relayed: self.relayed.lock().len(),
+            return_path: *self.return_path.lock(),
         }
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use voicemail::clock::SystemClock;
-use voicemail::event::Event;
+use voicemail::event::{Event, ReturnPathState};
 use voicemail::forward::smtp::{Security, SetupError, SmtpForwarderBuilder};
 use voicemail::forward::{Custody, SmtpForwarder};
 use voicemail::intake::{Access, ListenMode, ListenerPolicy};
@@ -130,6 +130,51 @@ async fn a_relayed_message_goes_when_the_central_node_proves_it() {
 }
 
 #[tokio::test]
+async fn a_relay_without_the_way_back_is_reported_until_a_receipt() {
+    let folder = TempDir::new().unwrap();
+    let (edge_listener, edge_at) = listener().await;
+    let (centre_listener, centre_at) = listener().await;
+    let centre = centre(folder.path(), edge_at).listen(centre_listener, anyone()).open().await.unwrap();
+    // As a relay, the central node sends no mail to other hosts.
+    let forwarder = plain(centre_at, HIMALAYA).return_paths(paths(), SystemClock).custody(Custody::Relay, key());
+    let edge = edge(folder.path(), edge_listener, forwarder.build().unwrap()).await;
+    let mut events = edge.events();
+    let running = [run(&centre), run(&edge)];
+    let shown = |event| match event {
+        Event::ReturnPathFails { destination, reason, .. } => Some((destination, reason)),
+        Event::ReturnPathWorks { destination, .. } => Some((destination, "works".to_owned())),
+        _ => None,
+    };
+    let (destination, reason) = soon(event(&mut events, shown)).await;
+    assert!(destination == CENTRAL && reason.starts_with("the relay refused the probe: 550 "), "{reason}");
+    assert_eq!(edge.spool().state()[0].return_path, ReturnPathState::Fails);
+    deposit(&edge).await;
+    assert_eq!(soon(event(&mut events, shown)).await.1, "works", "its receipt has come");
+    assert_eq!(edge.spool().state()[0].return_path, ReturnPathState::Works);
+    for running in running {
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_comes_back_is_no_report() {
+    let folder = TempDir::new().unwrap();
+    let (edge_listener, edge_at) = listener().await;
+    // The node itself is the relay, and delivers the probe.
+    let forwarder = plain(edge_at, HIMALAYA).return_paths(paths(), SystemClock).custody(Custody::Auto, key());
+    let edge = edge(folder.path(), edge_listener, forwarder.build().unwrap()).await;
+    let mut events = edge.events();
+    let running = run(&edge);
+    let shown = event(&mut events, |event| match event {
+        Event::ReturnPathWorks { .. } => Some(()),
+        Event::ReportReceived { .. } | Event::UnprovenReport { .. } | Event::ReturnPathFails { .. } => panic!("{event:?}"),
+        _ => None,
+    });
+    soon(shown).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_centre_that_proves_its_name_under_tls_is_no_relay() {
     let folder = TempDir::new().unwrap();
     let (edge_listener, edge_at) = listener().await;
@@ -154,6 +199,7 @@ async fn a_centre_that_proves_its_name_under_tls_is_no_relay() {
     });
     soon(step).await;
     let message = centre.store().unwrap().retrieve(&mailbox("2001"), id).await.unwrap();
+    assert_eq!(edge.spool().state()[0].return_path, ReturnPathState::Unknown, "nothing is asked of a final node");
     let acceptance = voicemail::forward::Forwarder::forward(&unproven, &message, &[mailbox("2001")]).await.unwrap();
     assert_eq!(acceptance.outcomes, [voicemail::forward::Outcome::Relayed]);
     for running in running {

@@ -13,6 +13,7 @@
 //! | `shared_connection.rs`, `connection.rs` | one connection: the messages under way on it, and its bytes |
 //! | `payload.rs` | a mail to send, in memory or read from a file while it is sent |
 //! | `refused_recipients.rs` | the recipients that refused their last message |
+//! | `probe.rs` | a mail that shows whether reports come back through a relay |
 //! | `progress.rs` | reports how far a message is |
 
 mod builder;
@@ -23,6 +24,7 @@ mod credentials;
 mod dial;
 mod payload;
 mod pool;
+mod probe;
 mod progress;
 mod refused_recipients;
 mod security;
@@ -137,6 +139,11 @@ impl SmtpForwarder {
                 Acquired::Connection(slot, _) => (slot, true),
                 Acquired::Connect(permit) => (permit.opened(self.connect().await?), false),
             };
+            if let Content::Probe(_) = content
+                && !self.custody.is_relay(slot.connection.extensions().is_final)
+            {
+                return Ok(Acceptance::new(Vec::new(), slot.connection.transport_security()));
+            }
             let SendResult { outcomes, answered, bdat } = self.send_on(&slot.connection, to, content).await;
             let next_try = self.chunking.record(bdat, slot.connection.extensions());
             match outcomes {
@@ -186,10 +193,10 @@ impl SmtpForwarder {
                 progress.connected(&self.connector.peer, connection.transport_security());
                 (Some(self.return_path(message.id())), mail, body, Some(progress), self.refused.pipelining(recipients))
             }
-            Content::Mail(mail, sender) => {
-                let from = match sender {
-                    Sender::Node => Some(self.from.clone()),
-                    Sender::Null => None,
+            Content::Mail(mail, _) | Content::Probe(mail) => {
+                let from = match content {
+                    Content::Mail(_, Sender::Node) => Some(self.from.clone()),
+                    _ => None,
                 };
                 let mail = Payload::Whole(Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() });
                 (from, mail, BodyType::Text, None, Pipelining::Off)
@@ -197,7 +204,7 @@ impl SmtpForwarder {
         };
         let report_id = match content {
             Content::Message(message, _) if self.is_relayed(connection, content) => Some(message.id()),
-            Content::Message(..) | Content::Mail(..) => None,
+            Content::Message(..) | Content::Mail(..) | Content::Probe(_) => None,
         };
         let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body, report_id };
         connection.send(envelope, mail, progress, extensions, pipelining).await
@@ -267,6 +274,15 @@ impl Forwarder for SmtpForwarder {
         Ok(acceptance)
     }
 
+    async fn probe_return_path(&self, probe: MessageId) -> Result<Option<Outcome>, ForwardError> {
+        let paths = self.return_paths.as_ref().filter(|_| self.custody != Custody::Final);
+        let Some((_, clock)) = paths else { return Ok(None) };
+        let to = self.return_path(probe);
+        let mail = probe::mail(&self.connector.node, &to, probe, clock.now().instant);
+        let acceptance = self.send_mail(&[to], Content::Probe(&mail)).await?;
+        Ok(acceptance.outcomes.into_iter().next())
+    }
+
     fn reads_sounds(&self) -> bool {
         true
     }
@@ -302,6 +318,8 @@ enum Content<'a> {
     Message(&'a Message, &'a [MailboxId]),
     /// Any mail, and its sender.
     Mail(&'a Bytes, Sender),
+    /// A mail for this node itself, which is sent to a relay only.
+    Probe(&'a Bytes),
 }
 
 impl Content<'_> {
@@ -309,7 +327,7 @@ impl Content<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Message(message, _) => usize::try_from(message.audio().len()).unwrap_or(usize::MAX),
-            Self::Mail(mail, _) => mail.len(),
+            Self::Mail(mail, _) | Self::Probe(mail) => mail.len(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reports that come to the return paths of this node.
 
 use super::*;
+use crate::intake::ReturnedMail;
 use crate::smtp::{ReturnPaths, SignedReturnPath};
 
 const KEY: [u8; 32] = [7; 32];
@@ -37,9 +38,9 @@ struct Reports(Lock<Vec<(MessageId, Bytes)>>, Option<Reply>);
 
 #[async_trait]
 impl super::super::report_handler::ReportHandler for Reports {
-    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<(), Reply> {
+    async fn handle(&self, about: SignedReturnPath, mail: Bytes) -> Result<ReturnedMail, Reply> {
         self.0.lock().push((about.id, mail));
-        self.1.clone().map_or(Ok(()), Err)
+        self.1.clone().map_or(Ok(ReturnedMail::Report), Err)
     }
 }
 

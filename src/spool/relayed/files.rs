@@ -57,6 +57,7 @@ impl Spool {
             destination.relayed.lock().add(relayed_at);
         }
         shared.flush.sync_dir(disk, &folder)?;
+        shared.relayed.notify_one();
         for name in names {
             if let Err(error) = disk.remove(&destination.folder.join(name.to_string())) {
                 // It stays queued for the next start, and is sent again; the receiver stores it once.
@@ -150,6 +151,7 @@ impl Spool {
         let RelayedEntry { relayed_at, id, mailbox } = entry;
         let name = destination.name.to_string();
         if step == DueStep::Report {
+            shared.unconfirmed.notify_one();
             shared.events.emit(Event::Unconfirmed { id, mailbox, destination: name, relayed_at });
             return Ok(());
         }

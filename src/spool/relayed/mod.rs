@@ -41,6 +41,7 @@ pub(super) use self::said::clean_said;
 use super::{RELAYED, Spool, SpoolError};
 use crate::disk::{self, Disk};
 use crate::error_chain as chain;
+use crate::event::ReturnPathState;
 use crate::message::{ContentDigest, MailboxId, MessageId};
 
 /// A message that a relay has accepted, and that nobody has confirmed.
@@ -163,6 +164,32 @@ impl Spool {
     pub(crate) async fn refuse(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> Result<Settled, SpoolError> {
         let (spool, mailbox, reason) = (self.clone(), mailbox.clone(), reason.to_owned());
         disk::blocking(move || spool.refuse_files(id, &mailbox, &reason)).await.map_err(|error| self.error(error))
+    }
+
+    /// Sets whether receipts come back from `destination`; returns whether that has changed.
+    pub(crate) fn set_return_path(&self, destination: &str, state: ReturnPathState) -> bool {
+        let destination = self.destination(destination);
+        let before = std::mem::replace(&mut *destination.return_path.lock(), state);
+        before != state
+    }
+
+    /// Notes that a probe shows soon whether receipts come back from `destination`, if nothing is known of it.
+    pub(crate) fn note_probe(&self, destination: &str) {
+        let destination = self.destination(destination);
+        let mut state = destination.return_path.lock();
+        if *state == ReturnPathState::Unknown {
+            *state = ReturnPathState::Probing;
+        }
+    }
+
+    /// Waits until a message is relayed, if none was since the last call. One caller waits at a time.
+    pub(crate) async fn relayed_more(&self) {
+        self.shared.relayed.notified().await;
+    }
+
+    /// Waits until a receipt is overdue, if none was since the last call. One caller waits at a time.
+    pub(crate) async fn unconfirmed_more(&self) {
+        self.shared.unconfirmed.notified().await;
     }
 
     /// Does what becomes due for relayed messages, until `stop`.
