@@ -16,7 +16,7 @@ use voicemail::clock::SystemClock;
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::{Security, SmtpForwarderBuilder};
 use voicemail::forward::{Custody, Forwarder as _, Outcome, SmtpForwarder};
-use voicemail::intake::{Access, Limits, ListenMode, Listener, ListenerPolicy, SocketFile};
+use voicemail::intake::{Access, KnownPeer, Limits, ListenMode, Listener, ListenerPolicy, Sites, SocketFile, StoredPassword};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
@@ -24,11 +24,14 @@ use voicemail::retry::{Backoff, RetryPolicy};
 use voicemail::smtp::{CustodyKey, CustodySecret, ReturnPaths};
 use voicemail::store::{MemoryStore, MessageStore as _};
 
-use crate::mail_servers::{Kind, MailServer};
+use crate::mail_servers::{Kind, MailServer, Route};
 use crate::programs::unused_address;
 use crate::support::{CENTRAL, HIMALAYA, Running, event, mailbox, node, run, site, wav};
 
 const DOMAIN: &str = "voicemail.example";
+/// The name and the password with which a mail server logs in at the central node.
+const SITE: &str = "kathmandu";
+const PASSWORD: &str = "a-long-random-text";
 /// How long a mail server tries.
 const LIFETIME: Duration = Duration::from_secs(8);
 
@@ -51,6 +54,13 @@ fn anyone() -> ListenerPolicy {
     ListenerPolicy::new(ListenMode::StartTls, Access::anyone_anywhere())
 }
 
+/// Admits the mail server as the PBX [`SITE`], and no other client.
+fn the_site() -> ListenerPolicy {
+    let password = StoredPassword::of(PASSWORD).unwrap();
+    let peer = KnownPeer::new(SITE.parse().unwrap(), Sites::only([site(SITE)])).password(password);
+    ListenerPolicy::new(ListenMode::StartTls, Access::peers([peer]).passwords_even_in_plain_text())
+}
+
 fn forwarder(to: &str, from: &str) -> SmtpForwarderBuilder {
     SmtpForwarder::builder(to, DOMAIN).node(from).security(Security::PlainText)
 }
@@ -58,7 +68,8 @@ fn forwarder(to: &str, from: &str) -> SmtpForwarderBuilder {
 impl RelayedNode {
     async fn new(kind: Kind) -> Option<Self> {
         let [server_at, central_at, edge_at] = [unused_address(), unused_address(), unused_address()];
-        let server = MailServer::new(kind, &server_at, (DOMAIN, &central_at), (HIMALAYA, &edge_at), LIFETIME)?;
+        let central = Route::new(DOMAIN, &central_at).login(SITE, PASSWORD);
+        let server = MailServer::new(kind, &server_at, &[central, Route::new(HIMALAYA, &edge_at)], LIFETIME)?;
         let folder = TempDir::new().unwrap();
         let key = CustodyKey::new(HIMALAYA, &secret().key_bytes(HIMALAYA));
         let paths = ReturnPaths::new(HIMALAYA, &[2; 32]);
@@ -81,14 +92,18 @@ impl RelayedNode {
         let central = node(CENTRAL, &self.folder.path().join("central")).store(store).limits(limits);
         let central = central.mail_out(forwarder(&self.server_at, CENTRAL).build().unwrap()).custody_secret(secret());
         let central =
-            central.retry(RetryPolicy::default().mail_deferred(second)).listen(listener, anyone()).open().await.unwrap();
+            central.retry(RetryPolicy::default().mail_deferred(second)).listen(listener, the_site()).open().await.unwrap();
         let running = run(&central);
         (central, running)
     }
 
     async fn deposit(&self, number: &str) -> MessageId {
+        self.deposit_at(SITE, number).await
+    }
+
+    async fn deposit_at(&self, pbx: &str, number: &str) -> MessageId {
         let facts = CallFacts::to(mailbox(number));
-        self.edge.deposit_wav(&site("kathmandu"), facts, wav(1_000, 5).into()).await.unwrap().id
+        self.edge.deposit_wav(&site(pbx), facts, wav(1_000, 5).into()).await.unwrap().id
     }
 
     /// Waits until the message was relayed, and then for its end: `confirmed`, or the reason why it was parked.
@@ -146,6 +161,30 @@ async fn each_refusal_behind_a_mail_server_parks_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_another_site_is_refused_and_parked() {
+    for kind in Kind::ALL {
+        let Some(mut relayed) = RelayedNode::new(kind).await else { continue };
+        let (central, _running) = relayed.central(Limits::default()).await;
+        let mut refused = central.events();
+        let ours = relayed.deposit("2001").await;
+        assert_eq!(relayed.end_of(ours).await, "confirmed", "{kind:?}");
+        let other = relayed.deposit_at("tokyo", "2002").await;
+        let reason = relayed.end_of(other).await;
+        assert!(reason.contains("550 5.7.1"), "{kind:?}: {reason}");
+        let (id, origin) = event(&mut refused, |event| match event {
+            Event::SiteRefused { id, origin, .. } => Some((id, origin)),
+            _ => None,
+        })
+        .await;
+        assert_eq!((id, origin), (other, Origin::Peer(SITE.into())), "{kind:?}: the central node knows who has sent it");
+        let parked = relayed.edge.spool().parked().await.unwrap();
+        assert_eq!((parked.len(), parked[0].id, &parked[0].reason), (1, other, &reason), "{kind:?}");
+        let [first, second] = ["2001", "2002"].map(|number| RelayedNode::new_messages(&central, number));
+        assert_eq!((first.await, second.await), (1, 0), "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_loses_its_queue_costs_one_more_sending() {
     for kind in Kind::ALL {
         let Some(mut relayed) = RelayedNode::new(kind).await else { continue };
@@ -184,9 +223,8 @@ async fn postfix_delivers_by_lmtp_over_a_socket_file() {
 /// unknown to the store.
 async fn deliver_by_lmtp(by_lmtp: &str, listener: impl Into<Listener>) {
     let [server_at, edge_at] = [unused_address(), unused_address()];
-    let Some(server) = MailServer::new(Kind::Postfix, &server_at, (DOMAIN, by_lmtp), (HIMALAYA, &edge_at), LIFETIME) else {
-        return;
-    };
+    let routes = [Route::new(DOMAIN, by_lmtp), Route::new(HIMALAYA, &edge_at)];
+    let Some(server) = MailServer::new(Kind::Postfix, &server_at, &routes, LIFETIME) else { return };
     let folder = TempDir::new().unwrap();
     let store = MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1);
     let policy = ListenerPolicy::from(ListenMode::StartTls).lmtp();

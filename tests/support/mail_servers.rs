@@ -26,6 +26,25 @@ pub enum Kind {
     Exim,
 }
 
+/// A domain, and the address of this machine that its mail goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'a> {
+    domain: &'a str,
+    at: &'a str,
+    /// The name and the password with which the server logs in there.
+    login: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Route<'a> {
+    pub fn new(domain: &'a str, at: &'a str) -> Self {
+        Self { domain, at, login: None }
+    }
+
+    pub fn login(self, name: &'a str, password: &'a str) -> Self {
+        Self { login: Some((name, password)), ..self }
+    }
+}
+
 impl Kind {
     pub const ALL: [Self; 2] = [Self::Postfix, Self::Exim];
 
@@ -49,17 +68,17 @@ impl Kind {
 }
 
 impl MailServer {
-    /// A server at `address` that sends mail for `central` and for `edge`, each a domain and an address of this machine, and gives up after `lifetime`.
+    /// A server at `address` that sends mail by `routes`, and gives up after `lifetime`.
     /// Postfix speaks LMTP to an address behind `lmtp:`, and to the socket at a path behind `lmtp:unix:`.
     /// Returns `None` if the program is missing.
-    pub fn new(kind: Kind, address: &str, central: (&str, &str), edge: (&str, &str), lifetime: Duration) -> Option<Self> {
+    pub fn new(kind: Kind, address: &str, routes: &[Route<'_>], lifetime: Duration) -> Option<Self> {
         let program = kind.program()?;
         let folder = TempDir::new().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut server = Self { kind, program, folder, address: address.to_owned(), running: None };
         match kind {
-            Kind::Postfix => server.configure_postfix(&[central, edge], lifetime),
-            Kind::Exim => server.configure_exim(&[central, edge], lifetime),
+            Kind::Postfix => server.configure_postfix(routes, lifetime),
+            Kind::Exim => server.configure_exim(routes, lifetime),
         }
         server.start();
         Some(server)
@@ -69,13 +88,13 @@ impl MailServer {
         self.folder.path().join(name)
     }
 
-    fn configure_postfix(&self, routes: &[(&str, &str)], lifetime: Duration) {
+    fn configure_postfix(&self, routes: &[Route<'_>], lifetime: Duration) {
         let folder = self.folder.path().display();
         for name in ["conf", "data", "queue"] {
             fs::create_dir(self.path(name)).unwrap();
         }
         assert!(Command::new("chown").arg("postfix").arg(self.path("data")).status().unwrap().success());
-        let domains: Vec<&str> = routes.iter().map(|(domain, _)| *domain).collect();
+        let domains: Vec<&str> = routes.iter().map(|route| route.domain).collect();
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {folder}/queue\ndata_directory = {folder}/data\nmail_owner = postfix\n\
              setgid_group = postdrop\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = relay.example\nmydestination =\n\
@@ -83,12 +102,18 @@ impl MailServer {
              transport_maps = texthash:{folder}/conf/transport\ndisable_dns_lookups = yes\nsmtp_tls_security_level = none\n\
              minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\nmaximal_queue_lifetime = {secs}s\n\
              bounce_queue_lifetime = {secs}s\nsmtp_destination_concurrency_failed_cohort_limit = 0\n\
-             maillog_file = {folder}/log\nmaillog_file_prefixes = /\n",
+             maillog_file = {folder}/log\nmaillog_file_prefixes = /\nsmtp_sasl_auth_enable = yes\n\
+             smtp_sasl_password_maps = texthash:{folder}/conf/passwords\nsmtp_sasl_security_options = noanonymous\n",
             domains.join(", "),
             secs = lifetime.as_secs(),
         );
         fs::write(self.path("conf/main.cf"), main).unwrap();
-        let routes = routes.iter().map(|(domain, at)| match at.strip_prefix("lmtp:") {
+        let passwords = routes.iter().filter_map(|Route { at, login, .. }| {
+            let (name, password) = login.as_ref()?;
+            Some(format!("[{}]:{} {name}:{password}\n", host(at), port(at)))
+        });
+        fs::write(self.path("conf/passwords"), passwords.collect::<String>()).unwrap();
+        let routes = routes.iter().map(|Route { domain, at, .. }| match at.strip_prefix("lmtp:") {
             Some(path) if path.starts_with("unix:") => format!("{domain} lmtp:{path}\n"),
             Some(at) => format!("{domain} lmtp:inet:[{}]:{}\n", host(at), port(at)),
             None => format!("{domain} smtp:[{}]:{}\n", host(at), port(at)),
@@ -101,14 +126,14 @@ impl MailServer {
         fs::write(self.path("conf/master.cf"), format!("{} inet n - n - - smtpd\n{services}", self.address)).unwrap();
     }
 
-    fn configure_exim(&self, routes: &[(&str, &str)], lifetime: Duration) {
+    fn configure_exim(&self, routes: &[Route<'_>], lifetime: Duration) {
         let folder = self.folder.path().display();
         for name in ["spool", "log"] {
             fs::create_dir(self.path(name)).unwrap();
             assert!(Command::new("chown").arg("Debian-exim").arg(self.path(name)).status().unwrap().success());
         }
-        let (mut routers, mut transports) = (String::new(), String::new());
-        for (number, (domain, at)) in routes.iter().enumerate() {
+        let (mut routers, mut transports, mut logins) = (String::new(), String::new(), String::new());
+        for (number, Route { domain, at, login }) in routes.iter().enumerate() {
             routers += &format!(
                 "r{number}:\n  driver = manualroute\n  domains = {domain}\n  transport = t{number}\n  route_list = * {}\n  self = send\n",
                 host(at)
@@ -117,12 +142,18 @@ impl MailServer {
                 "t{number}:\n  driver = smtp\n  port = {}\n  allow_localhost = true\n  hosts_avoid_tls = *\n  hosts_try_fastopen =\n",
                 port(at)
             );
+            if let Some((name, password)) = login {
+                transports += "  hosts_require_auth = *\n";
+                logins +=
+                    &format!("a{number}:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = ^{name}^{password}\n");
+            }
         }
         let conf = format!(
             "exim_path = {}\nprimary_hostname = exim.example\nspool_directory = {folder}/spool\nlog_file_path = {folder}/log/%slog\n\
              local_interfaces = <; {}.{}\nacl_smtp_rcpt = accept_all\ndsn_advertise_hosts = *\ntls_advertise_hosts =\nsmtp_accept_max = 0\n\
              ignore_bounce_errors_after = {secs}s\nbounce_return_size_limit = 10K\n\
-             begin acl\naccept_all:\n  accept\nbegin routers\n{routers}begin transports\n{transports}begin retry\n* * F,{secs}s,1s\n",
+             begin acl\naccept_all:\n  accept\nbegin routers\n{routers}begin transports\n{transports}begin retry\n* * F,{secs}s,1s\n\
+             begin authenticators\n{logins}",
             self.program.display(),
             host(&self.address),
             port(&self.address),
