@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use voicemail::clock::SystemClock;
-use voicemail::event::{Event, Occurrence};
+use voicemail::event::{Event, Occurrence, ReturnPathState};
 use voicemail::forward::smtp::{Security, SmtpForwarderBuilder};
 use voicemail::forward::{Custody, Forwarder as _, Outcome, SmtpForwarder};
 use voicemail::intake::{Access, KnownPeer, Limits, ListenMode, Listener, ListenerPolicy, Sites, SocketFile, StoredPassword};
@@ -26,7 +26,7 @@ use voicemail::store::{MemoryStore, MessageStore as _};
 
 use crate::mail_servers::{Kind, MailServer, Route};
 use crate::programs::unused_address;
-use crate::support::{CENTRAL, HIMALAYA, Running, event, mailbox, node, run, site, wav};
+use crate::support::{CENTRAL, HIMALAYA, Running, event, mailbox, node, run, site, soon, wav};
 
 const DOMAIN: &str = "voicemail.example";
 /// The name and the password with which a mail server logs in at the central node.
@@ -67,16 +67,21 @@ fn forwarder(to: &str, from: &str) -> SmtpForwarderBuilder {
 
 impl RelayedNode {
     async fn new(kind: Kind) -> Option<Self> {
+        Self::reached_as(kind, HIMALAYA).await
+    }
+
+    /// A mail server that sends mail to the distributed node only if that has the name `reached_as`.
+    async fn reached_as(kind: Kind, reached_as: &str) -> Option<Self> {
         let [server_at, central_at, edge_at] = [unused_address(), unused_address(), unused_address()];
         let central = Route::new(DOMAIN, &central_at).login(SITE, PASSWORD);
-        let server = MailServer::new(kind, &server_at, &[central, Route::new(HIMALAYA, &edge_at)], LIFETIME)?;
+        let server = MailServer::new(kind, &server_at, &[central, Route::new(reached_as, &edge_at)], LIFETIME)?;
         let folder = TempDir::new().unwrap();
         let key = CustodyKey::new(HIMALAYA, &secret().key_bytes(HIMALAYA));
         let paths = ReturnPaths::new(HIMALAYA, &[2; 32]);
         let out = forwarder(&server_at, HIMALAYA).return_paths(paths.clone(), SystemClock).custody(Custody::Auto, key.clone());
         let listener = TcpListener::bind(&edge_at).await.unwrap();
-        let policy =
-            RetryPolicy::default().relayed_unconfirmed(Duration::from_secs(4)).relayed_offered_again(Duration::from_secs(12));
+        let policy = RetryPolicy::default().return_path_unproven(LIFETIME);
+        let policy = policy.relayed_unconfirmed(Duration::from_secs(4)).relayed_offered_again(Duration::from_secs(12));
         let edge =
             node(HIMALAYA, folder.path()).forwarder(out.build().unwrap()).return_paths(paths).custody_key(key).retry(policy);
         let edge = edge.listen(listener, anyone()).open().await.unwrap();
@@ -132,6 +137,31 @@ async fn a_success_behind_a_mail_server_releases_the_message() {
         assert_eq!(relayed.end_of(id).await, "confirmed", "{kind:?}");
         assert_eq!(RelayedNode::new_messages(&central, "2001").await, 1, "{kind:?}");
         assert_eq!(relayed.edge.spool().relayed().await.unwrap(), [], "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_shows_whether_a_mail_server_knows_the_way_back() {
+    for kind in Kind::ALL {
+        for (name, expected) in [(HIMALAYA, ReturnPathState::Works), ("elsewhere.example", ReturnPathState::Fails)] {
+            let Some(mut relayed) = RelayedNode::reached_as(kind, name).await else { continue };
+            // Messages are forwarded all the same.
+            let id = relayed.deposit("2001").await;
+            let sent =
+                event(&mut relayed.events, |event| matches!(event, Event::Relayed { id: of, .. } if of == id).then_some(()));
+            soon(sent).await;
+            let mut reported = relayed.edge.events();
+            if relayed.edge.spool().state()[0].return_path != expected {
+                let shown = event(&mut reported, |event| match event {
+                    Event::ReturnPathWorks { .. } => Some(ReturnPathState::Works),
+                    Event::ReturnPathFails { .. } => Some(ReturnPathState::Fails),
+                    _ => None,
+                });
+                assert_eq!(soon(shown).await, expected, "{kind:?} {name}\n{}", relayed.server.log());
+            }
+            let state = &relayed.edge.spool().state()[0];
+            assert_eq!((state.return_path, state.relayed), (expected, 1), "{kind:?} {name}");
+        }
     }
 }
 
