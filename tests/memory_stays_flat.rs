@@ -8,11 +8,14 @@
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
+#[path = "memory/forger.rs"]
+mod forger;
 #[path = "memory/gate.rs"]
 mod gate;
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
@@ -22,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use forger::{Forger, Reply as ForgedReply};
 use gate::{Gate, Gated};
 use support::{CENTRAL, HIMALAYA, address, clock, event, mailbox, network, node, run, site};
 use tokio::sync::watch;
@@ -29,14 +33,16 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use voicemail::audio::{Format, Wav};
+use voicemail::clock::Clock as _;
 use voicemail::directory::{Owner, StaticDirectory};
 use voicemail::event::Event;
 use voicemail::forward::smtp::{SmtpForwarder, Timeouts};
 use voicemail::forward::{Acceptance, ForwardError, Forwarder, MemoryForwarder, Outcome, Reply, TransportSecurity};
-use voicemail::intake::{Intake, Limits, ListenMode};
+use voicemail::intake::{Access, Intake, Limits, ListenMode, ListenerPolicy};
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
+use voicemail::smtp::{CustodyKey, ReturnPaths};
 use voicemail::store::MaildirStore;
 
 const MB: usize = 1_000_000;
@@ -61,6 +67,19 @@ fn five_thousand_relayed_messages_take_little_memory() {
 #[ignore = "it writes 100 000 files; .ci/run runs it"]
 fn a_hundred_thousand_relayed_messages_stay_under_64_mb() {
     relayed("a_hundred_thousand_relayed_messages_stay_under_64_mb", 100_000, 64 * MB);
+}
+
+#[test]
+fn ten_thousand_forged_reports_leave_spool_and_memory_alone() {
+    let name = "ten_thousand_forged_reports_leave_spool_and_memory_alone";
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        on_a_runtime(get_forged_reports(Path::new(&folder), 10_000));
+        return print_most_resident();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let most = most_resident(&mut again(name, folder.path()));
+    println!("10 000 forged reports, and 10 000 to a right return path: {} kB", most / 1000);
+    assert!(most < 40 * MB, "forged reports took {most} bytes");
 }
 
 #[test]
@@ -242,6 +261,67 @@ async fn wait_for_receipts(folder: &Path, count: usize) {
     assert_eq!((state.depth, state.relayed), (0, count));
 }
 
+/// Sends forged reports to a node that waits for a receipt, `count` to wrong return paths, and as many to a right one: none settles a message, adds more
+/// than one file, or takes memory.
+async fn get_forged_reports(folder: &Path, count: usize) {
+    let paths = ReturnPaths::new(HIMALAYA, &[2; 32]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let relay = MemoryForwarder::new();
+    relay.answer(mailbox("2001"), Outcome::Relayed);
+    let forger = Forger { peer: listener.local_addr().unwrap(), paths: paths.clone(), now: clock().now().instant };
+    let key = CustodyKey::new(HIMALAYA, &[3; 32]);
+    let anyone = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_anywhere());
+    let node =
+        node(HIMALAYA, folder).forwarder(relay).clock(clock()).return_paths(paths).custody_key(key).listen(listener, anyone);
+    let node = node.open().await.unwrap();
+    let mut events = node.events();
+    let wav = support::wav(1_000, 5).into();
+    let id = node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav).await.unwrap().id;
+    let running = run(&node);
+    event(&mut events, |event| matches!(event, Event::Relayed { .. }).then_some(())).await;
+    drop(events);
+
+    let spool = folder.join(HIMALAYA);
+    let before = files(&spool);
+    for kind in forger::REFUSED {
+        forger
+            .send_all(count.div_ceil(forger::REFUSED.len()), |nth| forger.address(kind, id, nth), ForgedReply::RefusedAtRcpt)
+            .await;
+    }
+    // The relay knows the return paths of messages that are settled.
+    forger.send_all(count / 10, |_| forger.signed(MessageId::random()), ForgedReply::Received).await;
+    assert_eq!(files(&spool), before, "no file is added, removed or changed");
+    forger.send_all(count / 10, |_| forger.signed(id), ForgedReply::Received).await;
+    let resident = most_resident_so_far();
+    forger.send_all(count, |_| forger.signed(id), ForgedReply::Received).await;
+    let grown = most_resident_so_far() - resident;
+    println!("{count} reports to one return path took {} kB more than a tenth of them", grown / 1000);
+    assert!(grown < 4 * MB, "{grown} bytes more");
+    let mut after = files(&spool);
+    let said = format!("relayed/{CENTRAL}/{id}.said");
+    assert!(after.remove(&said).is_some_and(|mail| mail.len() <= 64 * 1024), "the newest one");
+    assert_eq!(after, before, "no other file is added, removed or changed");
+    assert_eq!(node.spool().state()[0].relayed, 1);
+    assert_eq!(node.spool().parked().await.unwrap(), []);
+    running.stop().await;
+}
+
+/// Returns the files in a folder and below, with their contents.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
 /// The other node, where all mailboxes are full.
 #[derive(Debug, Clone, Default)]
 struct Full(Arc<watch::Sender<usize>>);
@@ -321,6 +401,11 @@ fn parse_most_resident(printed: &str) -> usize {
 /// Runs `work` as a program would.
 fn on_a_runtime(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work);
+}
+
+/// Returns how many bytes of this process were resident at most.
+fn most_resident_so_far() -> usize {
+    parse_most_resident(&fs::read_to_string("/proc/self/status").unwrap())
 }
 
 /// Prints how much memory this process took at most.
