@@ -237,7 +237,7 @@ pub enum Event {
         /// The reason, for people to read.
         reason: String,
     },
-    /// The mailbox for undeliverable messages has got a copy of a parked message, which stays parked.
+    /// The mailbox for undeliverable messages has got a copy of a parked message, or a relay has accepted the copy for it. The message stays parked.
     #[non_exhaustive]
     UndeliverableDeposited {
         /// The id of the parked message.

@@ -5,7 +5,8 @@
 //! The parked message itself stays where it is, and in the operator's list, so nothing is lost whatever happens here. Its copy has the whole sound and
 //! all facts, and two more in its [fields](CallFields): the mailbox that it was for, and the reason. Its id follows from the id and the mailbox
 //! of the parked message, so that a store takes the copy once, although it may be offered again after a crash or a lost answer. When the store
-//! has it, a line in the note beside the parked message says so, and it is not offered again.
+//! has it, a line in the note beside the parked message says so, and it is not offered again. The answer of a relay counts as that of the store: no receipt
+//! is waited for, and a relay that loses the copy loses nothing else.
 //!
 //! A central node deposits the copy in its own store; a distributed node forwards it to the central node, past its queue. If it is not taken, the
 //! message is parked as before: the node tries again every minute while the mailbox is full or away, and not before its next start, or the next
