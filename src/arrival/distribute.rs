@@ -38,10 +38,14 @@ impl DistributeStep {
         self.directory.copies_to(mailbox).await.map_err(|error| StepError::Transient(error.into()))
     }
 
-    /// Removes the message if each receiver has it or can never have it.
+    /// Removes the message if each receiver has it or can never have it. A mailbox that has no receivers any more keeps its messages.
     async fn remove(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {
         let Arrived { mailbox, id, .. } = run.arrived;
-        for receiver in self.receivers(mailbox).await? {
+        let receivers = self.receivers(mailbox).await?;
+        if receivers.is_empty() {
+            return Ok(StepOutcome::Done);
+        }
+        for receiver in receivers {
             match run.store.copy(mailbox, *id, &receiver).await {
                 // The message is gone, so there is nothing to remove.
                 Err(StoreError::NoSuchMessage(_)) => return Ok(StepOutcome::Done),
@@ -168,6 +172,18 @@ mod tests {
         assert_eq!((count(&store, "2001").await, count(&store, "2003").await), ((0, 1), (1, 0)), "each has its own status");
         let own = Arrived::new(mailbox("2001"), message.id(), Utc::now());
         assert!(step.parts(&own, &store).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_without_receivers_keeps_what_was_not_copied() {
+        let store = MemoryStore::new(["2600", "2001"].map(mailbox));
+        let kept = message();
+        store.deposit(&mailbox("2600"), &Origin::Here, &kept).await.unwrap();
+        // The network has changed since the parts were planned.
+        let step = DistributeStep::new(StaticDirectory::default());
+        let (arrived, name) = (Arrived::new(mailbox("2600"), kept.id(), Utc::now()), step.name());
+        let outcome = step.run(&StepRun::new(&name, REMOVE, &arrived, &store, arrived.noticed_at)).await.unwrap();
+        assert_eq!((outcome, count(&store, "2600").await), (StepOutcome::Done, (1, 0)));
     }
 
     #[tokio::test]
