@@ -154,7 +154,7 @@ impl<'a> StepRun<'a> {
 pub enum StepOutcome {
     /// Nothing is left to do for this part.
     Done,
-    /// It is not yet time for this part, which runs again after this wait. This does not count as a failure.
+    /// It is not yet time for this part, which runs again after this wait, 30 days at most. This does not count as a failure.
     NotYet(Duration),
 }
 
@@ -165,7 +165,7 @@ pub enum StepError {
     /// The same run may succeed later.
     #[error("a step failed, and is tried again")]
     Transient(#[source] Box<dyn StdError + Send + Sync>),
-    /// The same run may succeed later, but not before a wait is over.
+    /// The same run may succeed later, but not before a wait is over, 30 days at most.
     #[error("a step failed, and is tried again in {} s", .wait.as_secs())]
     Deferred {
         /// The wait of this run.

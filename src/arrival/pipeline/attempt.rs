@@ -35,13 +35,17 @@ impl Failure {
             StepError::Deferred { wait, destination_wait, .. } => (Some(*wait), *destination_wait),
             StepError::Final(_) => (None, Duration::ZERO),
         };
+        let (wait, destination_wait) = (wait.map(|wait| wait.min(LONGEST_WAIT)), destination_wait.min(LONGEST_WAIT));
         Self { reason: error_chain(error), wait, destination_wait }
     }
 }
 
 /// Runs one part.
 pub(super) async fn run(step: &dyn ArrivalStep, run: &StepRun<'_>) -> Result<StepOutcome, Failure> {
-    guarded(step, step.run(run)).await
+    Ok(match guarded(step, step.run(run)).await? {
+        StepOutcome::NotYet(wait) => StepOutcome::NotYet(wait.min(LONGEST_WAIT)),
+        StepOutcome::Done => StepOutcome::Done,
+    })
 }
 
 /// Asks for the parts of a step, each with its destination.
@@ -73,6 +77,9 @@ async fn guarded<T>(step: &dyn ArrivalStep, call: impl Future<Output = Result<T,
         Err(_) => Err(may_pass("the step panicked")),
     }
 }
+
+/// The longest wait that a step may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -106,6 +113,34 @@ mod tests {
         async fn run(&self, _: &StepRun<'_>) -> Result<StepOutcome, StepError> {
             Ok(StepOutcome::Done)
         }
+    }
+
+    /// A step that asks for longer waits than a clock has.
+    #[derive(Debug)]
+    struct Waits;
+
+    #[async_trait]
+    impl ArrivalStep for Waits {
+        fn name(&self) -> StepName {
+            StepName::WEBHOOK
+        }
+
+        async fn run(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {
+            match run.part {
+                "fails" => Err(StepError::Deferred { wait: Duration::MAX, destination_wait: Duration::MAX, source: "x".into() }),
+                _ => Ok(StepOutcome::NotYet(Duration::MAX)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_waits_for_thirty_days_at_most() {
+        let arrived = Arrived::new("2041".parse().unwrap(), MessageId::from_bytes([7; 16]), DateTime::UNIX_EPOCH);
+        let (store, name) = (MemoryStore::new(["2041".parse().unwrap()]), StepName::WEBHOOK);
+        let attempt = |part| StepRun::new(&name, part, &arrived, &store, DateTime::UNIX_EPOCH);
+        assert_eq!(run(&Waits, &attempt("")).await.unwrap(), StepOutcome::NotYet(LONGEST_WAIT));
+        let failure = run(&Waits, &attempt("fails")).await.unwrap_err();
+        assert_eq!((failure.wait, failure.destination_wait), (Some(LONGEST_WAIT), LONGEST_WAIT));
     }
 
     #[tokio::test]

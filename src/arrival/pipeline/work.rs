@@ -44,7 +44,7 @@ impl InMemory {
     /// Whether the next step waits for the last one that has begun.
     fn waits(&self, patience: &[Duration], now: Instant) -> bool {
         let last = self.stages.last().zip(patience.get(self.stages.len().saturating_sub(1)));
-        last.is_some_and(|(stage, patience)| stage.open > 0 && stage.begun_at + *patience > now)
+        last.is_some_and(|(stage, patience)| stage.open > 0 && now.saturating_duration_since(stage.begun_at) < *patience)
     }
 }
 

@@ -32,6 +32,16 @@ fn work(steps: usize) -> Work {
 type Ended = BTreeMap<(MessageId, usize), Vec<Arc<str>>>;
 
 #[test]
+fn a_step_without_end_of_patience_is_waited_for() {
+    let (mut work, now) = (Work::new(vec![Duration::MAX; 2], Backoff::new(5 * SECOND, 3600 * SECOND).unwrap()), Instant::now());
+    work.handle_arrival(arrived(0), now);
+    let later = now + 30 * 24 * 3600 * SECOND;
+    assert!(matches!(work.poll_action(now), Some(Action::Plan { step: 0, .. })));
+    work.handle_time(later);
+    assert_eq!(work.poll_action(later), None, "the second step waits");
+}
+
+#[test]
 fn in_any_order_each_part_is_done_or_stored_once() {
     for seed in 0..200 {
         let (mut random, mut work, mut now) = (Random(seed), work(3), Instant::now());
