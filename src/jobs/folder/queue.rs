@@ -68,7 +68,7 @@ impl JobQueue {
 
     /// Handles a job that was written: it is due after its wait, or when its destination is released.
     pub(super) fn handle_new(&mut self, job: &Job, new: (Duration, Option<Arc<str>>), now: Instant) {
-        self.set_due(&id(job), Some(now + new.0));
+        self.set_due(&id(job), Some(after(now, new.0)));
         self.set_destination(&id(job), new.1);
     }
 
@@ -87,7 +87,7 @@ impl JobQueue {
             entry.tries
         };
         self.set_destination(&id, None);
-        self.set_due(&id, Some(now + claim));
+        self.set_due(&id, Some(after(now, claim)));
         Some(Job::new(kind.clone(), key, queued_at).claimed(tries, number))
     }
 
@@ -100,7 +100,7 @@ impl JobQueue {
     pub(super) fn handle_extended(&mut self, job: &Job, claim: Duration, now: Instant) -> bool {
         let claimed = self.is_claimed_by(job);
         if claimed {
-            self.set_due(&id(job), Some(now + claim));
+            self.set_due(&id(job), Some(after(now, claim)));
         }
         claimed
     }
@@ -108,7 +108,7 @@ impl JobQueue {
     /// Handles a try that failed.
     pub(super) fn handle_deferred(&mut self, job: &Job, wait: Duration, now: Instant) {
         if self.is_claimed_by(job) {
-            self.set_due(&id(job), Some(now + wait));
+            self.set_due(&id(job), Some(after(now, wait)));
             if let Some(entry) = self.jobs.get_mut(&id(job)) {
                 entry.tries += 1;
                 entry.claim = 0;
@@ -119,7 +119,7 @@ impl JobQueue {
     /// Handles a job that a worker gave back without a try.
     pub(super) fn handle_postponed(&mut self, job: &Job, (wait, destination): (Duration, Option<Arc<str>>), now: Instant) {
         if self.is_claimed_by(job) {
-            self.set_due(&id(job), Some(now + wait));
+            self.set_due(&id(job), Some(after(now, wait)));
             self.set_destination(&id(job), destination);
             if let Some(entry) = self.jobs.get_mut(&id(job)) {
                 entry.claim = 0;
@@ -257,6 +257,13 @@ impl Entry {
     }
 }
 
+/// The time after a wait; a wait that is longer than the clock goes counts as a hundred years.
+fn after(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or(now + A_HUNDRED_YEARS)
+}
+
 fn id(job: &Job) -> (JobKind, JobKey) {
     (job.kind.clone(), job.key)
 }
+
+const A_HUNDRED_YEARS: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);

@@ -58,6 +58,21 @@ async fn an_unreadable_job_is_left_for_an_operator() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_that_no_clock_can_measure_is_a_long_one() {
+    let jobs = opened(&PowerCutDisk::new()).await;
+    let new = |second| NewJob::new(&JobKind::MAIL, JobKey::random(), moment(second), b"payload");
+    jobs.add(&new(1).due_after(Duration::MAX)).await.unwrap();
+    jobs.add(&new(2)).await.unwrap();
+    let taken = jobs.take(&JobKind::MAIL, 9, Duration::MAX).await.unwrap();
+    assert_eq!((taken.len(), taken[0].queued_at), (1, moment(2)));
+    assert!(jobs.extend(&taken[0], Duration::MAX).await.unwrap());
+    jobs.postpone(&taken[0], Duration::ZERO, None).await.unwrap();
+    let taken = jobs.take(&JobKind::MAIL, 9, CLAIM).await.unwrap();
+    jobs.defer(&taken[0], Duration::MAX).await.unwrap();
+    assert_eq!(jobs.take(&JobKind::MAIL, 9, CLAIM).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn parked_jobs_leave_room_for_others_and_are_bounded() {
     let jobs = FolderJobs::open_for(3, Arc::new(PowerCutDisk::new()), "/node/steps".into()).await.unwrap();
     for second in 1..=5 {
