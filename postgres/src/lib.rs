@@ -38,6 +38,7 @@
 //! - An IMAP server cannot open these mailboxes. Those of a Maildir store it can.
 
 mod changes;
+mod columns;
 mod connect;
 mod error;
 mod greetings;

@@ -8,8 +8,8 @@ use tokio_postgres::Row;
 use voicemail::store::{PendingArrival, PendingArrivals, StoreError};
 
 use super::PostgresStore;
-use super::values::{Uuid, bigint, column};
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column};
 
 /// A row comes in the transaction of its message. A node extends the holds of the arrivals that it has in
 /// work; one that died holds its arrivals until their holds are over, by the time of the database.

@@ -5,8 +5,8 @@ use voicemail::message::{ContentDigest, MailboxId, MessageId, Origin};
 use voicemail::store::{DeduplicationKey, Deposit, StoreError};
 
 use super::PostgresStore;
-use super::values::{Uuid, bigint, column, millis};
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column, millis};
 
 impl PostgresStore {
     /// Copies a message without reading its sound, in one transaction, which remembers the arrival of the copy if nodes have steps to do for it.

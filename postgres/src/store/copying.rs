@@ -8,8 +8,9 @@ use voicemail::message::{MailboxId, MessageId, Status};
 use voicemail::store::{CopyableStore, DeduplicationKey, MessageStore as _, StoreError, StoredKey};
 
 use super::PostgresStore;
-use super::values::{Uuid, bigint, column, status_of};
+use super::values::status_of;
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column};
 
 #[async_trait]
 impl CopyableStore for PostgresStore {

@@ -11,8 +11,9 @@ use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, U
 use voicemail::store::{DeduplicationKey, Deposit, ImportOutcome, ImportedMessage, StoreError};
 
 use super::PostgresStore;
-use super::values::{Uuid, bigint, column, mail_size, millis, nanos, status_number};
+use super::values::{mail_size, status_number};
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column, millis, nanos};
 
 impl PostgresStore {
     pub(super) async fn put_deposit(

@@ -10,7 +10,8 @@ use voicemail::store::{Housekeeping, Retention, StoreError};
 
 use super::PostgresStore;
 use super::mark::{EXPUNGE, MARK};
-use super::values::{NEW, OLD, REMOVED, Uuid, bigint, column, millis};
+use super::values::{NEW, OLD, REMOVED};
+use crate::columns::{Uuid, bigint, column, millis};
 
 impl PostgresStore {
     /// A step of housekeeping. Several nodes may do theirs at the same time: each change is made once, by the node that came first.

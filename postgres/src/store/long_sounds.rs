@@ -9,8 +9,8 @@ use futures::stream;
 use voicemail::message::{ContentDigest, MessageId};
 use voicemail::store::StoreError;
 
-use super::values::column;
 use crate::DatabaseError;
+use crate::columns::column;
 use crate::connect::Pool;
 use crate::sounds::{SoundName, SoundStore, Sweep};
 

@@ -6,8 +6,9 @@ use voicemail::message::{MailboxId, MessageId, Status};
 use voicemail::store::StoreError;
 
 use super::PostgresStore;
-use super::values::{Uuid, column, status_number};
+use super::values::status_number;
 use crate::DatabaseError;
+use crate::columns::{Uuid, column};
 
 impl PostgresStore {
     /// Sets the status of a message, if it has the `expected` one; answers whether this has changed it.

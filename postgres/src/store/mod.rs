@@ -33,9 +33,9 @@ use voicemail::store::{
 pub use self::builder::PostgresStoreBuilder;
 use self::long_sounds::LongSounds;
 use self::staging::IncomingMail;
-use self::values::column;
 use crate::Database;
 use crate::changes::Changes;
+use crate::columns::column;
 
 /// Keeps messages in PostgreSQL, for any number of nodes at once.
 ///

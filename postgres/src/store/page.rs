@@ -6,8 +6,9 @@ use voicemail::message::{Head, MailboxId, MessageId, Status, Urgency};
 use voicemail::store::{Cursor, Entry, Order, OrderGroup, Page, Position, Query, QueryParts, StoreError};
 
 use super::PostgresStore;
-use super::values::{NEW, OLD, REMOVED, Uuid, bigint, column, nanos_of, status_number, status_of};
+use super::values::{NEW, OLD, REMOVED, nanos_of, status_number, status_of};
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column};
 
 impl PostgresStore {
     /// One statement: the counts are of the same moment as the messages.

@@ -5,7 +5,8 @@ use voicemail::store::{Entry, StoreError};
 
 use super::PostgresStore;
 use super::page::entry_of;
-use super::values::{Uuid, column, media_of};
+use super::values::media_of;
+use crate::columns::{Uuid, column};
 
 impl PostgresStore {
     pub(super) async fn read_message(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {

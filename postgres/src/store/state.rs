@@ -8,8 +8,8 @@ use voicemail::message::{MailboxId, Summary};
 use voicemail::store::{MailboxState, MailboxUsage, StoreError};
 
 use super::PostgresStore;
-use super::values::{bigint, column, millis};
 use crate::DatabaseError;
+use crate::columns::{bigint, column, millis};
 
 impl PostgresStore {
     pub(super) async fn read_state(&self, mailbox: &MailboxId) -> Result<MailboxState, StoreError> {

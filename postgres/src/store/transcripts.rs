@@ -6,8 +6,8 @@ use voicemail::message::{Language, MailboxId, MessageId, Transcript};
 use voicemail::store::StoreError;
 
 use super::PostgresStore;
-use super::values::{Uuid, column};
 use crate::DatabaseError;
+use crate::columns::{Uuid, column};
 
 impl PostgresStore {
     pub(super) async fn put_transcript(

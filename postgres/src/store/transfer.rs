@@ -5,8 +5,8 @@ use voicemail::message::{MailboxId, MessageId};
 use voicemail::store::{Deposit, StoreError};
 
 use super::PostgresStore;
-use super::values::{Uuid, bigint, column, millis};
 use crate::DatabaseError;
+use crate::columns::{Uuid, bigint, column, millis};
 
 impl PostgresStore {
     /// Moves a message in one transaction. When its answer is lost, the same call again answers that there is no such message.

@@ -1,66 +1,11 @@
-//! The values of the store as columns: ids, statuses, times, sizes.
+//! The values of the store as columns: statuses, types of sound, positions, sizes.
 
-use std::error::Error as StdError;
-use std::time::Duration;
-
-use bytes::{BufMut as _, BytesMut};
 use chrono::{DateTime, Utc};
-use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use voicemail::message::{AudioType, Message, MessageId, Status};
-use voicemail::store::{DeduplicationKey, Position, StoreError};
+use voicemail::message::{AudioType, Message, Status};
+use voicemail::store::{Position, StoreError};
 
 use crate::DatabaseError;
-
-/// 16 bytes, as a column of type `uuid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Uuid(pub [u8; 16]);
-
-impl Uuid {
-    pub(super) fn id(self) -> MessageId {
-        MessageId::from_bytes(self.0)
-    }
-}
-
-impl From<MessageId> for Uuid {
-    fn from(id: MessageId) -> Self {
-        Self(*id.as_bytes())
-    }
-}
-
-impl From<DeduplicationKey> for Uuid {
-    fn from(key: DeduplicationKey) -> Self {
-        Self(*key.as_bytes())
-    }
-}
-
-impl ToSql for Uuid {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        out.put_slice(&self.0);
-        Ok(IsNull::No)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        *ty == Type::UUID
-    }
-
-    to_sql_checked!();
-}
-
-impl<'a> FromSql<'a> for Uuid {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
-        Ok(Self(raw.try_into()?))
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        *ty == Type::UUID
-    }
-}
-
-/// The value of the column `at`.
-pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, DatabaseError> {
-    row.try_get(at).map_err(DatabaseError::unexpected)
-}
+use crate::columns::nanos;
 
 /// The number of a status in the database.
 pub(super) fn status_number(status: Status) -> Result<i16, StoreError> {
@@ -77,24 +22,10 @@ pub(super) fn media_of(text: &str) -> Option<AudioType> {
     AudioType::ALL.into_iter().find(|media| media.mime() == text)
 }
 
-/// Nanoseconds since 1970. A moment before 1677 or after 2262 counts as the first or the last moment between.
-pub(super) fn nanos(instant: DateTime<Utc>) -> i64 {
-    let beyond = if instant < DateTime::UNIX_EPOCH { i64::MIN } else { i64::MAX };
-    instant.timestamp_nanos_opt().unwrap_or(beyond)
-}
-
-/// The same for a position in the order of recording.
+/// Nanoseconds since 1970 of a position in the order of recording, as [`nanos`] counts them.
 pub(super) fn nanos_of(position: Position) -> i64 {
     let beyond = if position.secs < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
     nanos(DateTime::from_timestamp(position.secs, position.nanos).unwrap_or(beyond))
-}
-
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn bigint(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
 }
 
 /// How many bytes the message has as a mail: that which it arrived as, or one with its sound in base 64.
@@ -129,12 +60,5 @@ mod tests {
         for media in AudioType::ALL {
             assert_eq!(media_of(media.mime()), Some(media));
         }
-    }
-
-    #[test]
-    fn moments_beyond_64_bits_are_the_first_and_the_last() {
-        assert_eq!(nanos("1970-01-01T00:00:01Z".parse().unwrap()), 1_000_000_000);
-        assert_eq!(nanos("1500-01-01T00:00:00Z".parse().unwrap()), i64::MIN);
-        assert_eq!(nanos("2500-01-01T00:00:00Z".parse().unwrap()), i64::MAX);
     }
 }
