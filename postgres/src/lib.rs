@@ -25,8 +25,9 @@
 //! # }
 //! ```
 //!
-//! [`PostgresPins`] keeps the PINs there, with the lockouts, [`PostgresGreetings`] the greetings, [`PostgresRules`] the rules that owners change, and [`PostgresLists`] their lists: an owner
-//! enters the same PIN at every node, and each node plays a new greeting and follows a new rule at once.
+//! [`PostgresPins`] keeps the PINs there, with the lockouts, [`PostgresGreetings`] the greetings, [`PostgresRules`] the rules that owners change,
+//! [`PostgresLists`] their lists, and [`PostgresSent`] the messages that they have sent and follow: an owner enters the same PIN at every node, and each node
+//! plays a new greeting, follows a new rule and reads out a receipt at once.
 //!
 //! # Left to others
 //!
@@ -48,6 +49,7 @@ mod lists;
 mod pins;
 mod rules;
 mod schema;
+mod sent;
 pub mod sounds;
 mod store;
 
@@ -59,4 +61,5 @@ pub use self::leases::PostgresLease;
 pub use self::lists::PostgresLists;
 pub use self::pins::PostgresPins;
 pub use self::rules::PostgresRules;
+pub use self::sent::PostgresSent;
 pub use self::store::{PostgresStore, PostgresStoreBuilder};

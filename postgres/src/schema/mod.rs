@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/011_transcripts.sql"),
     include_str!("steps/012_private_lists.sql"),
     include_str!("steps/013_one_sound_for_copies.sql"),
+    include_str!("steps/014_sent_messages.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

@@ -1,4 +1,4 @@
-//! Applies the retention, and forgets old keys.
+//! Applies the retention, and deletes old keys and old entries of sent messages.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
 use voicemail::message::MailboxId;
+use voicemail::sent::SentMessage;
 use voicemail::store::{Housekeeping, Retention, StoreError};
 
 use super::PostgresStore;
@@ -21,6 +22,7 @@ impl PostgresStore {
         // Messages that were removed unheard must be answered whatever comes after.
         let rest = async {
             self.forget_old_keys().await?;
+            self.forget_old_sent().await?;
             self.sounds.housekeep(self.database.pool()).await
         };
         match rest.await {
@@ -129,6 +131,13 @@ impl PostgresStore {
         self.database.pool().query(FORGET, &[&window, &FORGOTTEN_A_STEP]).await?;
         Ok(())
     }
+
+    /// Deletes the entries of sent messages that are no longer kept, also of owners who send no more.
+    async fn forget_old_sent(&self) -> Result<(), StoreError> {
+        let days = i32::try_from(SentMessage::MAX_DAYS).unwrap_or(i32::MAX);
+        self.database.pool().query(FORGET_SENT, &[&days, &FORGOTTEN_A_STEP]).await?;
+        Ok(())
+    }
 }
 
 /// How long the messages of some mailboxes stay, in milliseconds, as the columns of a statement.
@@ -188,3 +197,7 @@ const REMOVED_BEFORE: &str = "SELECT w.number, now() - w.stays * interval '1 mil
     WHERE EXISTS (SELECT FROM voicemail.message WHERE mailbox = w.number AND status = 2 AND since < now() - w.stays * interval '1 millisecond') LIMIT $3";
 const FORGET: &str = "DELETE FROM voicemail.gone WHERE (mailbox, key) IN (\
     SELECT mailbox, key FROM voicemail.gone WHERE at < now() - $1::bigint * interval '1 millisecond' ORDER BY at LIMIT $2)";
+const FORGET_SENT: &str = "DELETE FROM voicemail.sent_message WHERE (owner, id) IN (\
+    SELECT owner, id FROM voicemail.sent_message \
+    WHERE sent_ns < extract(epoch FROM now() - make_interval(days => $1))::bigint * 1000000000 \
+    ORDER BY sent_ns LIMIT $2 FOR UPDATE SKIP LOCKED)";

@@ -9,7 +9,8 @@ use voicemail::mwi::LampLease as _;
 use voicemail::store::{MessageStore as _, Retention};
 use voicemail::telephone::{PinHash, PinStore as _, PinVerdict};
 use voicemail_postgres::{
-    Database, PostgresGreetings, PostgresJobs, PostgresLease, PostgresLists, PostgresPins, PostgresRules, PostgresStore,
+    Database, PostgresGreetings, PostgresJobs, PostgresLease, PostgresLists, PostgresPins, PostgresRules, PostgresSent,
+    PostgresStore,
 };
 
 use super::support::messages::message;
@@ -64,6 +65,7 @@ async fn everything_else_works_with_few_rights_too() {
     assert_eq!(PostgresLease::new(&database, "node").renew(&[site]).await.unwrap().len(), 1);
     conformance::rules::one_of_two(&PostgresRules::new(&database)).await;
     conformance::lists::apart(&PostgresLists::new(&database)).await;
+    conformance::sent::bounded(&PostgresSent::new(&database)).await;
     conformance::jobs::run_all(|| async {
         let database = Database::connect(&limited().await.unwrap().1).await.unwrap();
         (PostgresJobs::new(&database), PostgresJobs::new(&database))

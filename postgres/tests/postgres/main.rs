@@ -34,4 +34,5 @@ mod pins_are_counted_before_they_are_checked;
 mod refusals_have_their_reason;
 mod rules_are_shared;
 mod schema_steps;
+mod sent_messages_are_shared;
 mod support;
