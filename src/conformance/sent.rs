@@ -100,6 +100,8 @@ pub async fn bounded(store: &impl SentStore) {
     let kept = list(store, &owner, 600).await;
     assert_eq!(kept.len(), SentMessage::MAX_KEPT, "bounded: another number of messages is kept");
     assert!(kept.iter().all(|message| message.sent_at > at(0)), "bounded: it is not the oldest that is left out");
+    store.record(&owner, &message(2_000, -1, SentState::Delivered)).await.expect("bounded: a message was not taken");
+    assert_eq!(list(store, &owner, 600).await, kept, "bounded: a message that is older than 500 others is kept");
     let days = i64::from(SentMessage::MAX_DAYS) * 24 * 60 * 60;
     assert_eq!(list(store, &owner, days + 500).await.len(), 1, "bounded: messages are kept for more than 90 days");
     let late = message(1_000, days + 1_000, SentState::Delivered);

@@ -13,6 +13,7 @@ mod os;
 mod power_cut;
 mod shared;
 mod shared_flush;
+mod small_files;
 mod watcher;
 
 use std::fmt::Debug;
@@ -30,6 +31,7 @@ pub use self::os::OsDisk;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub use self::power_cut::{PowerCutDisk, Unsynced};
 pub use self::shared_flush::SharedFlush;
+pub(crate) use self::small_files::{FolderFiles, SmallFiles};
 pub use self::watcher::{ChangeReport, ChangedFolders, FolderChanges, NameChange, WatchedFolder, Watcher};
 use crate::lock::Lock;
 

@@ -1,14 +1,12 @@
 //! [`FolderRules`]: the rules of each mailbox in a file.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use super::{ArrivalRules, RuleStore, RuleStoreError, RulesVersion, StoredRules};
-use crate::disk::{self, Disk};
-use crate::lock::Lock;
+use crate::disk::{Disk, FolderFiles, SmallFiles};
 use crate::message::MailboxId;
 
 /// A folder with the rules of each mailbox, one file a mailbox, beside the store's folder. Clones share the folder.
@@ -22,15 +20,7 @@ use crate::message::MailboxId;
 /// rules by `replace`.
 #[derive(Debug, Clone)]
 pub struct FolderRules {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
-    /// Held while rules are replaced, and only by threads that may block.
-    replacing: Lock<()>,
+    files: SmallFiles,
 }
 
 impl FolderRules {
@@ -44,27 +34,23 @@ impl FolderRules {
     ///
     /// A dropped call harms nothing.
     pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, RuleStoreError> {
-        let (disk, folder): (Arc<dyn Disk>, PathBuf) = (Arc::new(disk), folder.into());
-        let rules = Self { inner: Arc::new(Inner { disk, folder, replacing: Lock::default() }) };
-        rules.work(Inner::open).await?;
-        Ok(rules)
+        let folder = folder.into();
+        let opened = SmallFiles::open(disk, &folder).await;
+        Ok(Self { files: opened.map_err(|source| RuleStoreError::Disk { folder, source })? })
     }
 
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, RuleStoreError> + Send + 'static,
-    ) -> Result<T, RuleStoreError> {
-        let inner = Arc::clone(&self.inner);
-        let done = disk::blocking(move || Ok(work(&inner))).await;
-        done.map_err(|source| self.inner.disk_error(source))?
+    fn disk_error(&self, source: io::Error) -> RuleStoreError {
+        RuleStoreError::Disk { folder: self.files.folder().to_owned(), source }
     }
 }
 
 #[async_trait]
 impl RuleStore for FolderRules {
     async fn load(&self, mailbox: &MailboxId) -> Result<Option<StoredRules>, RuleStoreError> {
-        let mailbox = mailbox.clone();
-        self.work(move |inner| inner.load(&mailbox)).await
+        let name = file_name(mailbox);
+        let read = self.files.look(move |files| files.read(name)).await.flatten();
+        let bytes = read.map_err(|source| self.disk_error(source))?;
+        bytes.map(|bytes| parse(mailbox, bytes)).transpose()
     }
 
     async fn replace(
@@ -75,80 +61,41 @@ impl RuleStore for FolderRules {
     ) -> Result<Option<RulesVersion>, RuleStoreError> {
         let (mailbox, rules) = (mailbox.clone(), rules.cloned());
         let version = rules.as_ref().map(ArrivalRules::version);
-        self.work(move |inner| inner.replace(&mailbox, rules.as_ref(), expected)).await?;
+        let changed = self.files.change(move |files| replace(files, &mailbox, rules.as_ref(), expected)).await.flatten();
+        changed.map_err(|source| self.disk_error(source))??;
         Ok(version)
     }
 }
 
-impl Inner {
-    /// Blocks.
-    fn open(&self) -> Result<(), RuleStoreError> {
-        let created = disk::create_dirs(&*self.disk, &self.folder);
-        // A process that died may have left a name that is not durable yet.
-        created.and_then(|()| self.disk.sync_dir(&self.folder)).map_err(|source| self.disk_error(source))
+/// Replaces rules if they have the expected version; the inner error is a conflict. Blocks.
+fn replace(
+    files: &FolderFiles,
+    mailbox: &MailboxId,
+    rules: Option<&ArrivalRules>,
+    expected: Option<RulesVersion>,
+) -> io::Result<Result<(), RuleStoreError>> {
+    let name = file_name(mailbox);
+    // Rules that cannot be read count as none.
+    let there = files.read(&name)?.and_then(|bytes| parse(mailbox, bytes).ok());
+    let current = there.map(|stored| stored.version);
+    if current != expected {
+        return Ok(Err(RuleStoreError::Conflict { mailbox: mailbox.clone(), current }));
     }
+    match rules {
+        Some(rules) => files.replace(name, rules.to_text().as_bytes()),
+        None => files.remove(name),
+    }
+    .map(Ok)
+}
 
-    /// Blocks.
-    fn load(&self, mailbox: &MailboxId) -> Result<Option<StoredRules>, RuleStoreError> {
-        let bytes = match disk::read(&*self.disk, &self.path(mailbox)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.disk_error(error)),
-        };
-        let damaged = |source| RuleStoreError::Damaged { mailbox: mailbox.clone(), source };
-        let text = String::from_utf8(bytes).map_err(|error| damaged(error.into()))?;
-        let rules = ArrivalRules::from_text(&text).map_err(|error| damaged(error.into()))?;
-        Ok(Some(StoredRules::new(rules)))
-    }
+fn parse(mailbox: &MailboxId, bytes: Vec<u8>) -> Result<StoredRules, RuleStoreError> {
+    let damaged = |source| RuleStoreError::Damaged { mailbox: mailbox.clone(), source };
+    let text = String::from_utf8(bytes).map_err(|error| damaged(error.into()))?;
+    ArrivalRules::from_text(&text).map(StoredRules::new).map_err(|error| damaged(error.into()))
+}
 
-    /// Blocks.
-    fn replace(
-        &self,
-        mailbox: &MailboxId,
-        rules: Option<&ArrivalRules>,
-        expected: Option<RulesVersion>,
-    ) -> Result<(), RuleStoreError> {
-        let _alone = self.replacing.lock();
-        let current = match self.load(mailbox) {
-            Err(RuleStoreError::Damaged { .. }) => None,
-            loaded => loaded?.map(|stored| stored.version),
-        };
-        if current != expected {
-            return Err(RuleStoreError::Conflict { mailbox: mailbox.clone(), current });
-        }
-        let changed = match rules {
-            Some(rules) => self.write(mailbox, &rules.to_text()),
-            None => self.remove(&self.path(mailbox)),
-        };
-        changed.and_then(|()| self.disk.sync_dir(&self.folder)).map_err(|source| self.disk_error(source))
-    }
-
-    /// The file gets its name when it is complete.
-    fn write(&self, mailbox: &MailboxId, text: &str) -> io::Result<()> {
-        let path = self.path(mailbox);
-        let new = path.with_extension("rules.new");
-        self.remove(&new)?;
-        let file = self.disk.create(&new)?;
-        file.write_all_at(text.as_bytes(), 0)?;
-        file.sync()?;
-        self.disk.rename(&new, &path)
-    }
-
-    /// Removes a file; one that is not there is removed.
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        match self.disk.remove(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn disk_error(&self, source: io::Error) -> RuleStoreError {
-        RuleStoreError::Disk { folder: self.folder.clone(), source }
-    }
-
-    fn path(&self, mailbox: &MailboxId) -> PathBuf {
-        self.folder.join(format!("{mailbox}.rules"))
-    }
+fn file_name(mailbox: &MailboxId) -> String {
+    format!("{mailbox}.rules")
 }
 
 #[cfg(test)]

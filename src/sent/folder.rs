@@ -1,37 +1,27 @@
 //! [`SentFolder`]: sent messages on disk.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::text_form::{from_text, to_text};
 use super::{SentMessage, SentStore, SentStoreError};
-use crate::disk::{self, Disk};
-use crate::lock::Lock;
-use crate::message::{MailboxId, MessageId};
+use crate::disk::{Disk, FolderFiles, SmallFiles};
+use crate::message::MailboxId;
 
 /// Sent messages in a folder. Clones share the folder; one process uses it, so it is no store for central nodes that share one database.
 ///
 /// ```text
-/// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent   a message that 2041 has sent, named after the second and its id
-/// 2041/000102030405060708090a0b0c0d0e0f.new                  being written; the next change replaces it
+/// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent       a message that 2041 has sent, named after the second and its id
+/// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent.new   being written; the next change replaces it
 /// ```
 ///
-/// Nothing is cached in memory. A file that cannot be read as a message is left out of the list, and removed when it is the oldest of too many.
+/// Nothing is cached in memory. A file that cannot be read as a message is left out of the list, and removed when it is among the oldest of too many.
 #[derive(Debug, Clone)]
 pub struct SentFolder {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
-    /// Held while a message is recorded, and only by threads that may block.
-    recording: Lock<()>,
+    files: SmallFiles,
 }
 
 impl SentFolder {
@@ -45,18 +35,7 @@ impl SentFolder {
     ///
     /// A dropped call may have created the folder, and has no other effect.
     pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, SentStoreError> {
-        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), recording: Lock::default() });
-        let opened = Self { inner };
-        opened.work(|inner| disk::create_dirs(&*inner.disk, &inner.folder)).await?;
-        Ok(opened)
-    }
-
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, SentStoreError> {
-        let inner = Arc::clone(&self.inner);
-        disk::blocking(move || work(&inner)).await.map_err(|error| SentStoreError::Unavailable(error.into()))
+        Ok(Self { files: SmallFiles::open(disk, folder).await.map_err(unavailable)? })
     }
 }
 
@@ -64,100 +43,78 @@ impl SentFolder {
 impl SentStore for SentFolder {
     async fn record(&self, owner: &MailboxId, message: &SentMessage) -> Result<(), SentStoreError> {
         let (owner, message) = (owner.clone(), message.clone());
-        self.work(move |inner| inner.record(&owner, message)).await
+        self.files.change(move |files| record(files, &owner, message)).await.flatten().map_err(unavailable)
     }
 
     async fn list(&self, owner: &MailboxId, now: DateTime<Utc>) -> Result<Vec<SentMessage>, SentStoreError> {
         let owner = owner.clone();
-        let listed = self.work(move |inner| inner.list(&owner));
-        Ok(listed.await?.into_iter().filter(|message| !message.is_too_old(now)).collect())
+        let listed = self.files.look(move |files| list(files, &owner)).await.flatten().map_err(unavailable)?;
+        Ok(listed.into_iter().filter(|message| !message.is_too_old(now)).collect())
     }
 }
 
-impl Inner {
-    /// Blocks.
-    fn record(&self, owner: &MailboxId, mut message: SentMessage) -> io::Result<()> {
-        let _alone = self.recording.lock();
-        let folder = self.folder.join(owner.as_str());
-        disk::create_dirs(&*self.disk, &folder)?;
-        let names = self.names(&folder)?;
-        let end = format!("-{}.{SENT}", message.id);
-        let known = names.iter().find(|name| name.ends_with(&end));
-        if let Some(mut kept) = known.and_then(|name| self.read(&folder.join(name)).transpose()).transpose()? {
-            kept.merge(&message);
-            message = kept;
-        }
-        let name = known.cloned().unwrap_or_else(|| file_name(&message));
-        self.write(&folder, message.id, &name, &to_text(&message))?;
-        self.prune(&folder, &names, &name, message.sent_at)?;
-        self.disk.sync_dir(&folder)
+/// Blocks.
+fn record(files: &FolderFiles, owner: &MailboxId, mut message: SentMessage) -> io::Result<()> {
+    let mut names = names(files, owner)?;
+    let end = format!("-{}.{SENT}", message.id);
+    let known = names.iter().find(|name| name.ends_with(&end)).cloned();
+    if let Some(mut kept) = known.as_ref().map(|name| read(files, owner, name)).transpose()?.flatten() {
+        kept.merge(&message);
+        message = kept;
     }
-
-    /// The messages, the newest first. Blocks.
-    fn list(&self, owner: &MailboxId) -> io::Result<Vec<SentMessage>> {
-        let folder = self.folder.join(owner.as_str());
-        let mut messages = Vec::new();
-        for name in self.names(&folder)?.iter().rev().take(SentMessage::MAX_KEPT) {
-            messages.extend(self.read(&folder.join(name))?);
-        }
-        Ok(messages)
+    let name = known.unwrap_or_else(|| file_name(&message));
+    files.replace(path(owner, &name), to_text(&message).as_bytes())?;
+    if let Err(place) = names.binary_search(&name) {
+        names.insert(place, name);
     }
+    prune(files, owner, &names, message.sent_at)
+}
 
-    /// The names of the messages, the oldest first; none without a folder.
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let mut names = match self.disk.list(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            listed => listed?,
-        };
-        names.retain(|name| name.strip_suffix(SENT).is_some_and(|stem| stem.ends_with('.')));
-        names.sort_unstable();
-        Ok(names)
+/// The messages, the newest first. Blocks.
+fn list(files: &FolderFiles, owner: &MailboxId) -> io::Result<Vec<SentMessage>> {
+    let mut messages = Vec::new();
+    for name in names(files, owner)?.iter().rev().take(SentMessage::MAX_KEPT) {
+        messages.extend(read(files, owner, name)?);
     }
+    Ok(messages)
+}
 
-    /// The message in a file; `None` if the file is gone or holds none.
-    fn read(&self, path: &Path) -> io::Result<Option<SentMessage>> {
-        let bytes = match disk::read(&*self.disk, path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read?,
-        };
-        let message = String::from_utf8(bytes).ok().and_then(|text| from_text(&text));
-        if message.is_none() {
-            tracing::warn!(path = %path.display(), "a file of a sent message cannot be read, and is left out");
-        }
-        Ok(message)
+/// The names of the messages, the oldest first.
+fn names(files: &FolderFiles, owner: &MailboxId) -> io::Result<Vec<String>> {
+    let mut names = files.names(owner.as_str())?;
+    names.retain(|name| name.strip_suffix(SENT).is_some_and(|stem| stem.ends_with('.')));
+    Ok(names)
+}
+
+/// The message in a file; `None` if the file is gone or holds none.
+fn read(files: &FolderFiles, owner: &MailboxId, name: &str) -> io::Result<Option<SentMessage>> {
+    let Some(bytes) = files.read(path(owner, name))? else { return Ok(None) };
+    let message = String::from_utf8(bytes).ok().and_then(|text| from_text(&text));
+    if message.is_none() {
+        tracing::warn!(%owner, name, "a file of a sent message cannot be read, and is left out");
     }
+    Ok(message)
+}
 
-    /// The file gets its name when it is complete.
-    fn write(&self, folder: &Path, id: MessageId, name: &str, text: &str) -> io::Result<()> {
-        let new = folder.join(format!("{id}.new"));
-        self.remove(&new)?;
-        let file = self.disk.create(&new)?;
-        file.write_all_at(text.as_bytes(), 0)?;
-        file.sync()?;
-        self.disk.rename(&new, &folder.join(name))
-    }
-
-    /// Removes the messages that are too old when `written` was sent, and the oldest of too many.
-    fn prune(&self, folder: &Path, names: &[String], written: &str, sent_at: DateTime<Utc>) -> io::Result<()> {
-        let others: Vec<&String> = names.iter().filter(|name| *name != written).collect();
-        let too_many = (others.len() + 1).saturating_sub(SentMessage::MAX_KEPT);
-        let oldest = sent_at.timestamp() - i64::from(SentMessage::MAX_DAYS) * SECONDS_OF_DAY;
-        for (place, name) in others.into_iter().enumerate() {
-            let second = name.split('-').next().and_then(|second| second.parse::<i64>().ok());
-            if place < too_many || second.is_some_and(|second| second < oldest) {
-                self.remove(&folder.join(name))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes a file; one that is not there is removed.
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        match self.disk.remove(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+/// Removes the messages that were too old when the last one was sent, and the oldest of too many.
+fn prune(files: &FolderFiles, owner: &MailboxId, names: &[String], sent_at: DateTime<Utc>) -> io::Result<()> {
+    let too_many = names.len().saturating_sub(SentMessage::MAX_KEPT);
+    let oldest = sent_at.timestamp() - i64::from(SentMessage::MAX_DAYS) * SECONDS_OF_DAY;
+    for (place, name) in names.iter().enumerate() {
+        let second = name.split('-').next().and_then(|second| second.parse::<i64>().ok());
+        if place < too_many || second.is_some_and(|second| second < oldest) {
+            files.remove(path(owner, name))?;
         }
     }
+    Ok(())
+}
+
+fn path(owner: &MailboxId, name: &str) -> String {
+    format!("{owner}/{name}")
+}
+
+fn unavailable(error: io::Error) -> SentStoreError {
+    SentStoreError::Unavailable(error.into())
 }
 
 fn file_name(message: &SentMessage) -> String {
@@ -170,11 +127,12 @@ const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
     use crate::disk::{PowerCutDisk, Unsynced};
-    use crate::message::Disposition;
+    use crate::message::{Disposition, MessageId};
     use crate::sent::{SentCopy, SentState};
 
     fn mailbox(number: &str) -> MailboxId {

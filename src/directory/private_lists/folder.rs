@@ -1,35 +1,26 @@
 //! [`ListFolder`]: private lists on disk.
 
+use std::error::Error as StdError;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use super::{ListNumber, ListStore, ListStoreError, PrivateList};
-use crate::disk::{self, Disk};
-use crate::lock::Lock;
+use crate::disk::{Disk, SmallFiles};
 use crate::message::MailboxId;
 
 /// Private lists in a folder, which an operator can read and write. Clones share the folder; one process uses it.
 ///
 /// ```text
 /// 2041/7.list       the name of the list 7 of mailbox 2041 on the first line, and a member on each other line
-/// 2041/7.new        being written
+/// 2041/7.list.new   being written; the next change replaces it
 /// ```
 ///
 /// Nothing is cached in memory.
 #[derive(Debug, Clone)]
 pub struct ListFolder {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
-    /// Held while a list is written, and only by threads that may block.
-    writing: Lock<()>,
+    files: SmallFiles,
 }
 
 impl ListFolder {
@@ -43,76 +34,35 @@ impl ListFolder {
     ///
     /// A dropped call may have created the folder, and has no other effect.
     pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, ListStoreError> {
-        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), writing: Lock::default() });
-        let opened = Self { inner };
-        opened.work(|inner| disk::create_dirs(&*inner.disk, &inner.folder)).await?;
-        Ok(opened)
-    }
-
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, ListStoreError> {
-        let inner = Arc::clone(&self.inner);
-        disk::blocking(move || work(&inner)).await.map_err(|error| ListStoreError::Unavailable(error.into()))
+        Ok(Self { files: SmallFiles::open(disk, folder).await.map_err(unavailable)? })
     }
 }
 
 #[async_trait]
 impl ListStore for ListFolder {
     async fn get(&self, owner: &MailboxId, number: ListNumber) -> Result<Option<PrivateList>, ListStoreError> {
-        let path = self.inner.path(owner, number);
-        let read = self.work(move |inner| match disk::read(&*inner.disk, &path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        });
-        let Some(bytes) = read.await? else { return Ok(None) };
-        parse(number, &bytes).map(Some).map_err(ListStoreError::Damaged)
+        let name = file_name(owner, number);
+        let read = self.files.look(move |files| files.read(name)).await.flatten().map_err(unavailable)?;
+        read.map(|bytes| parse(number, &bytes)).transpose().map_err(ListStoreError::Damaged)
     }
 
     async fn put(&self, owner: &MailboxId, list: &PrivateList) -> Result<(), ListStoreError> {
-        let (path, text) = (self.inner.path(owner, list.number()), to_text(list));
-        self.work(move |inner| inner.write(&path, text.as_bytes())).await
+        let (name, text) = (file_name(owner, list.number()), to_text(list));
+        self.files.change(move |files| files.replace(name, text.as_bytes())).await.flatten().map_err(unavailable)
     }
 
     async fn remove(&self, owner: &MailboxId, number: ListNumber) -> Result<(), ListStoreError> {
-        let path = self.inner.path(owner, number);
-        let remove = move |inner: &Inner| {
-            let _alone = inner.writing.lock();
-            match inner.disk.remove(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                Err(error) => Err(error),
-                Ok(()) => inner.disk.sync_dir(folder_of(&path)),
-            }
-        };
-        self.work(remove).await
+        let name = file_name(owner, number);
+        self.files.change(move |files| files.remove(name)).await.flatten().map_err(unavailable)
     }
 }
 
-impl Inner {
-    fn path(&self, owner: &MailboxId, number: ListNumber) -> PathBuf {
-        self.folder.join(owner.as_str()).join(format!("{number}.list"))
-    }
-
-    /// Replaces the file at `path`, durably.
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let _alone = self.writing.lock();
-        let (disk, folder, new) = (&*self.disk, folder_of(path), path.with_extension("new"));
-        disk::create_dirs(disk, folder)?;
-        match disk.remove(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = disk.create(&new)?;
-        file.write_all_at(bytes, 0)?;
-        file.sync()?;
-        disk.rename(&new, path)?;
-        disk.sync_dir(folder)
-    }
+fn file_name(owner: &MailboxId, number: ListNumber) -> String {
+    format!("{owner}/{number}.list")
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
+fn unavailable(error: io::Error) -> ListStoreError {
+    ListStoreError::Unavailable(error.into())
 }
 
 fn to_text(list: &PrivateList) -> String {
@@ -120,7 +70,7 @@ fn to_text(list: &PrivateList) -> String {
     std::iter::once(format!("{}\n", list.name())).chain(members).collect()
 }
 
-fn parse(number: ListNumber, bytes: &[u8]) -> Result<PrivateList, Box<dyn std::error::Error + Send + Sync>> {
+fn parse(number: ListNumber, bytes: &[u8]) -> Result<PrivateList, Box<dyn StdError + Send + Sync>> {
     let mut lines = std::str::from_utf8(bytes)?.lines();
     let name = lines.next().unwrap_or_default();
     let members = lines.map(|line| line.trim().parse()).collect::<Result<Vec<MailboxId>, _>>()?;
@@ -129,6 +79,8 @@ fn parse(number: ListNumber, bytes: &[u8]) -> Result<PrivateList, Box<dyn std::e
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::disk::{PowerCutDisk, Unsynced};
 
