@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ORDER = """
-error_chain lock descriptors retry disk message audio clock rules directory sent greeting mwi wire sip smtp http store event telephone voice forward intake metrics
+error_chain lock pages descriptors retry disk message audio clock rules directory sent greeting mwi wire sip smtp http store event telephone voice forward intake metrics
 network spool retrieval jobs outbox arrival record node call conformance fuzz guarantees static_asserts
 """.split()
 

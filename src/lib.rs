@@ -172,6 +172,7 @@ pub mod network;
 pub mod node;
 #[cfg(feature = "node")]
 pub mod outbox;
+mod pages;
 #[cfg(feature = "node")]
 pub mod record;
 #[cfg(feature = "wire")]

@@ -7,10 +7,10 @@ use bytes::{BufMut as _, BytesMut};
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use voicemail::message::MessageId;
+use voicemail::message::{MailboxId, MessageId};
 use voicemail::store::DeduplicationKey;
 
-use crate::DatabaseError;
+use crate::{Database, DatabaseError};
 
 /// 16 bytes, as a column of type `uuid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,19 @@ impl<'a> FromSql<'a> for Uuid {
 /// The value of the column `at`.
 pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, DatabaseError> {
     row.try_get(at).map_err(DatabaseError::unexpected)
+}
+
+/// The mailboxes in the only column of a statement, whose parameters are the text that they begin behind, and how many they are at most.
+pub(crate) async fn page_of_mailboxes(
+    database: &Database,
+    sql: &str,
+    after: Option<&MailboxId>,
+    limit: usize,
+) -> Result<Vec<MailboxId>, DatabaseError> {
+    let after = after.map_or("", MailboxId::as_str);
+    let rows = database.pool().read(sql, &[&after, &bigint(limit)]).await?;
+    // No other program puts rows there, so each of them is a mailbox.
+    rows.iter().map(|row| column::<&str>(row, 0)?.parse().map_err(DatabaseError::unexpected)).collect()
 }
 
 /// Nanoseconds since 1970. A moment before 1677 or after 2262 counts as the first or the last moment between.

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use voicemail::directory::{ListNumber, ListStore, ListStoreError, PrivateList};
 use voicemail::message::MailboxId;
 
+use crate::columns::page_of_mailboxes;
 use crate::{Database, DatabaseError};
 
 /// Keeps the private lists of owners in the database, for any number of nodes at once: a list that an owner changes at one node is the same at all.
@@ -56,6 +57,10 @@ impl ListStore for PostgresLists {
         let rows = self.database.pool().read(ALL, &[&owner.as_str()]).await.map_err(unavailable)?;
         rows.iter().map(list_of).collect()
     }
+
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, ListStoreError> {
+        page_of_mailboxes(&self.database, OWNERS, after, limit).await.map_err(unavailable)
+    }
 }
 
 fn list_of(row: &Row) -> Result<PrivateList, ListStoreError> {
@@ -84,3 +89,5 @@ const ALL: &str = "SELECT number, name, members FROM voicemail.private_list WHER
 const PUT: &str = "INSERT INTO voicemail.private_list (owner, number, name, members) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (owner, number) DO UPDATE SET name = excluded.name, members = excluded.members";
 const REMOVE: &str = "DELETE FROM voicemail.private_list WHERE owner = $1 AND number = $2";
+const OWNERS: &str = "SELECT owner FROM voicemail.private_list WHERE owner COLLATE \"C\" > $1 \
+    GROUP BY owner ORDER BY owner COLLATE \"C\" LIMIT $2";

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use voicemail::message::MailboxId;
 use voicemail::rules::{ArrivalRules, RuleStore, RuleStoreError, RulesVersion, StoredRules};
 
+use crate::columns::page_of_mailboxes;
 use crate::{Database, DatabaseError};
 
 /// Keeps the rules that owners have changed in the database, for any number of nodes at once: each node follows a change from the next message on.
@@ -72,6 +73,10 @@ impl RuleStore for PostgresRules {
         }
         Err(RuleStoreError::Unavailable("the rules change too often".into()))
     }
+
+    async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, RuleStoreError> {
+        page_of_mailboxes(&self.database, MAILBOXES, after, limit).await.map_err(unavailable)
+    }
 }
 
 fn unavailable(error: DatabaseError) -> RuleStoreError {
@@ -85,3 +90,5 @@ fn unexpected(error: tokio_postgres::Error) -> RuleStoreError {
 const MOST_TRIES: usize = 8;
 const LOAD: &str = "SELECT rules FROM voicemail.owner_rules WHERE mailbox = $1";
 const REPLACE: &str = "SELECT is_done, there_version, there_rules FROM voicemail.replace_rules($1, $2, $3)";
+const MAILBOXES: &str =
+    "SELECT mailbox FROM voicemail.owner_rules WHERE mailbox COLLATE \"C\" > $1 ORDER BY mailbox COLLATE \"C\" LIMIT $2";

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use voicemail::message::{Disposition, MailboxId, MessageId};
 use voicemail::sent::{SentCopy, SentMessage, SentState, SentStore, SentStoreError};
 
-use crate::columns::{Uuid, bigint, column, millis, nanos};
+use crate::columns::{Uuid, bigint, column, millis, nanos, page_of_mailboxes};
 use crate::{Database, DatabaseError};
 
 /// Keeps the messages that owners have sent and follow in the database, for any number of nodes at once: a receipt that comes to one node is in the list that
@@ -88,6 +88,10 @@ impl SentStore for PostgresSent {
         let (owner, mailbox, id) = (owner.as_str(), mailbox.as_str(), Uuid::from(id));
         let params: [&(dyn ToSql + Sync); 6] = [&owner, &mailbox, &id, &disposition.as_str(), &nanos(at), &oldest_kept(at)];
         self.database.pool().query(SETTLE, &params).await.map(drop).map_err(unavailable)
+    }
+
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, SentStoreError> {
+        page_of_mailboxes(&self.database, OWNERS, after, limit).await.map_err(unavailable)
     }
 }
 
@@ -180,3 +184,5 @@ const LIST: &str = "SELECT m.id, m.sent_ns, m.length_ms, c.mailboxes, c.ids, c.s
             array_agg(ended_ns ORDER BY place, mailbox) AS ended_ns \
         FROM voicemail.sent_copy WHERE owner = m.owner AND message = m.id) c \
     WHERE m.owner = $1 AND m.sent_ns >= $2 ORDER BY m.sent_ns DESC, m.id DESC LIMIT $3";
+const OWNERS: &str = "SELECT owner FROM voicemail.sent_message WHERE owner COLLATE \"C\" > $1 \
+    GROUP BY owner ORDER BY owner COLLATE \"C\" LIMIT $2";

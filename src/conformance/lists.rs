@@ -14,6 +14,7 @@ pub async fn run_all<S: ListStore, F: Future<Output = S>>(make: impl Fn() -> F) 
     apart(&make().await).await;
     whole(&make().await).await;
     whole_after_two_at_once(&make().await).await;
+    listed(&make().await).await;
 }
 
 /// **Apart.** Owners have lists of the same number, and a change of one owner's changes no other list.
@@ -89,6 +90,26 @@ pub async fn whole_after_two_at_once(store: &impl ListStore) {
         let found = all(store, &owner).await;
         assert!(found == [one] || found == [two], "Whole: after two lists at once, there is {found:?}");
     }
+}
+
+/// **Listed.** Each owner who has lists is listed once, in order, page by page.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn listed(store: &impl ListStore) {
+    let page = async |after: Option<&MailboxId>, limit| store.owners(after, limit).await.expect("Listed: they cannot be read");
+    assert_eq!(page(None, 9).await, [], "Listed: an owner has lists that nobody put");
+    let mut owners = ["2042", "2041", "sales.berlin", "20411", "reception"].map(mailbox);
+    for owner in &owners {
+        put(store, owner, &list(20, "last", &["2042"])).await;
+        put(store, owner, &list(7, "team", &["2042"])).await;
+    }
+    owners.sort();
+    assert_eq!(page(None, 9).await, owners, "Listed: other owners, or another order");
+    assert_eq!(page(None, 2).await, owners[..2], "Listed: the first page");
+    assert_eq!(page(Some(&owners[1]), 2).await, owners[2..4], "Listed: the second page");
+    assert_eq!(page(Some(&owners[3]), 2).await, owners[4..], "Listed: the last page");
 }
 
 async fn put(store: &impl ListStore, owner: &MailboxId, list: &PrivateList) {

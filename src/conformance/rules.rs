@@ -14,6 +14,7 @@ pub async fn run_all<S: RuleStore, F: Future<Output = S>>(make: impl Fn() -> F) 
     whole(&make().await).await;
     expected(&make().await).await;
     one_of_two(&make().await).await;
+    listed(&make().await).await;
 }
 
 /// **Whole.** Rules are loaded as they were saved, each mailbox has its own, and empty rules are others than none.
@@ -87,6 +88,28 @@ pub async fn one_of_two(store: &impl RuleStore) {
         assert_eq!(there.map(|stored| stored.version), made, "expected: the change that was made is not there");
         before = made;
     }
+}
+
+/// **Listed.** Each mailbox that has rules is listed once, in order, page by page.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn listed(store: &impl RuleStore) {
+    let page = async |after: Option<&MailboxId>, limit| store.mailboxes(after, limit).await.expect("listed: it cannot be read");
+    assert_eq!(page(None, 9).await, [], "listed: a mailbox has rules that nobody saved");
+    let mut mailboxes = ["2042", "2041", "sales.berlin", "20411", "reception"].map(mailbox);
+    for mailbox in &mailboxes {
+        store.replace(mailbox, Some(&rules(&["one"])), None).await.expect("listed: rules were not saved");
+    }
+    let gone = mailbox("2043");
+    let version = store.replace(&gone, Some(&rules(&["one"])), None).await.expect("listed: rules were not saved");
+    store.replace(&gone, None, version).await.expect("listed: rules were not removed");
+    mailboxes.sort();
+    assert_eq!(page(None, 9).await, mailboxes, "listed: other mailboxes, or another order");
+    assert_eq!(page(None, 2).await, mailboxes[..2], "listed: the first page");
+    assert_eq!(page(Some(&mailboxes[1]), 2).await, mailboxes[2..4], "listed: the second page");
+    assert_eq!(page(Some(&mailboxes[3]), 2).await, mailboxes[4..], "listed: the last page");
 }
 
 fn assert_conflict(answer: &Result<Option<RulesVersion>, RuleStoreError>, there: Option<RulesVersion>) {

@@ -19,6 +19,7 @@ pub async fn run_all<S: SentStore, F: Future<Output = S>>(make: impl Fn() -> F) 
     forward(&make().await).await;
     at_once(&make().await).await;
     bounded(&make().await).await;
+    listed(&make().await).await;
 }
 
 /// **Apart.** Each owner sees the own messages, the newest first, and no others.
@@ -107,6 +108,28 @@ pub async fn bounded(store: &impl SentStore) {
     let late = message(1_000, days + 1_000, SentState::Delivered);
     store.record(&owner, &late).await.expect("bounded: a message was not kept");
     assert_eq!(list(store, &owner, days + 1_000).await, [late], "bounded: messages are kept for more than 90 days");
+}
+
+/// **Listed.** Each owner who has messages is listed once, in order, page by page.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn listed(store: &impl SentStore) {
+    let page = async |after: Option<&MailboxId>, limit| store.owners(after, limit).await.expect("listed: they cannot be read");
+    assert_eq!(page(None, 9).await, [], "listed: an owner has messages that nobody recorded");
+    let mut owners = ["2042", "2041", "sales.berlin", "20411", "reception"].map(mailbox);
+    for owner in &owners {
+        for n in 0..2 {
+            let sent = message(n, n.into(), SentState::Delivered);
+            store.record(owner, &sent).await.expect("listed: a message was not kept");
+        }
+    }
+    owners.sort();
+    assert_eq!(page(None, 9).await, owners, "listed: other owners, or another order");
+    assert_eq!(page(None, 2).await, owners[..2], "listed: the first page");
+    assert_eq!(page(Some(&owners[1]), 2).await, owners[2..4], "listed: the second page");
+    assert_eq!(page(Some(&owners[3]), 2).await, owners[4..], "listed: the last page");
 }
 
 async fn list(store: &impl SentStore, owner: &MailboxId, second: i64) -> Vec<SentMessage> {

@@ -22,7 +22,8 @@ pub use self::group::Group;
 #[cfg(feature = "fs")]
 pub use self::private_lists::ListFolder;
 pub use self::private_lists::{
-    InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
+    CopiedLists, InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
+    copy_lists,
 };
 pub use self::remote_mailbox::RemoteMailbox;
 pub use self::retention::Retention;

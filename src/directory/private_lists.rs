@@ -1,5 +1,6 @@
 //! [`PrivateLists`]: a directory with lists that owners keep for themselves.
 
+mod copy;
 mod error;
 #[cfg(feature = "fs")]
 mod folder;
@@ -8,6 +9,7 @@ mod store;
 
 use async_trait::async_trait;
 
+pub use self::copy::{CopiedLists, copy_lists};
 pub use self::error::ListStoreError;
 #[cfg(feature = "fs")]
 pub use self::folder::ListFolder;

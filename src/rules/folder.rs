@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::{ArrivalRules, RuleStore, RuleStoreError, RulesVersion, StoredRules};
 use crate::disk::{Disk, FolderFiles, SmallFiles};
 use crate::message::MailboxId;
+use crate::pages::first_after;
 
 /// A folder with the rules of each mailbox, one file a mailbox, beside the store's folder. Clones share the folder.
 ///
@@ -64,6 +65,12 @@ impl RuleStore for FolderRules {
         let changed = self.files.change(move |files| replace(files, &mailbox, rules.as_ref(), expected)).await.flatten();
         changed.map_err(|source| self.disk_error(source))??;
         Ok(version)
+    }
+
+    async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, RuleStoreError> {
+        let names = self.files.look(|files| files.names("")).await.flatten().map_err(|source| self.disk_error(source))?;
+        let mailbox = |name: &String| MailboxId::from_file_name(name.strip_suffix(".rules")?);
+        Ok(first_after(names.iter().filter_map(mailbox), after, limit))
     }
 }
 

@@ -37,6 +37,7 @@
 //! ```
 
 mod choices;
+mod copy;
 mod error;
 #[cfg(feature = "fs")]
 mod folder;
@@ -50,6 +51,7 @@ mod timetable;
 mod version;
 
 pub use self::choices::{Content, MessageFilter, PrivateMessages, RuleRecipient, SoundForm, Then, UnknownChoice};
+pub use self::copy::{CopiedRules, copy_rules};
 pub use self::error::{InvalidRules, RuleStoreError, RulesTextError};
 #[cfg(feature = "fs")]
 pub use self::folder::FolderRules;

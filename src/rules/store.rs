@@ -16,6 +16,7 @@ use crate::message::MailboxId;
 /// - **Whole.** Rules are loaded as they were saved, or not at all.
 /// - **Expected.** A change is made only while the rules have the version that its maker expects. Of two changes with one expected version, one is
 ///   made, and the other answers [`RuleStoreError::Conflict`].
+/// - **Listed.** Each mailbox that has rules is listed once, in the order of the values, so that a page begins behind any mailbox.
 ///
 /// [`conformance::rules`](crate::conformance::rules) tests what can be seen from outside.
 #[async_trait]
@@ -49,6 +50,17 @@ pub trait RuleStore: Debug + Send + Sync + 'static {
         rules: Option<&ArrivalRules>,
         expected: Option<RulesVersion>,
     ) -> Result<Option<RulesVersion>, RuleStoreError>;
+
+    /// Lists up to `limit` mailboxes that have rules here, in order, beginning behind `after`; fewer only if there are no more.
+    ///
+    /// # Errors
+    ///
+    /// A [`RuleStoreError`], but no conflict. Rules that are damaged are listed without an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has no effect.
+    async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, RuleStoreError>;
 }
 
 /// Rules as a store has them.
@@ -86,6 +98,10 @@ macro_rules! delegate {
                 expected: Option<RulesVersion>,
             ) -> Result<Option<RulesVersion>, RuleStoreError> {
                 (**self).replace(mailbox, rules, expected).await
+            }
+
+            async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, RuleStoreError> {
+                (**self).mailboxes(after, limit).await
             }
         }
     };

@@ -10,6 +10,7 @@ use super::text_form::{from_text, to_text};
 use super::{SentMessage, SentStore, SentStoreError};
 use crate::disk::{Disk, FolderFiles, SmallFiles};
 use crate::message::MailboxId;
+use crate::pages::first_after;
 
 /// Sent messages in a folder. Clones share the folder; one process uses it, so it is no store for central nodes that share one database.
 ///
@@ -50,6 +51,11 @@ impl SentStore for SentFolder {
         let owner = owner.clone();
         let listed = self.files.look(move |files| list(files, &owner)).await.flatten().map_err(unavailable)?;
         Ok(listed.into_iter().filter(|message| !message.is_too_old(now)).collect())
+    }
+
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, SentStoreError> {
+        let names = self.files.look(|files| files.names("")).await.flatten().map_err(unavailable)?;
+        Ok(first_after(names.iter().filter_map(|name| MailboxId::from_file_name(name)), after, limit))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::message::{Disposition, MailboxId, MessageId};
 /// - **Forward.** A second record of the same message adds mailboxes and [later states](SentMessage::merge); no state goes back, and of several ends
 ///   in one mailbox, the first counts. Of two calls at once, none undoes the other.
 /// - **Kept.** After `Ok`, a change survives a restart of the process, and of the machine if the store is durable at all.
+/// - **Listed.** Each owner is listed once, in the order of the values, so that a page begins behind any owner.
 /// - **Bounded.** For each owner, the newest 500 messages are kept, for 90 days: [`SentMessage::MAX_KEPT`], [`SentMessage::MAX_DAYS`].
 ///
 /// `conformance::sent`, with the feature `conformance`, tests what can be seen from outside.
@@ -70,6 +71,18 @@ pub trait SentStore: Debug + Send + Sync + 'static {
             None => Ok(()),
         }
     }
+
+    /// Lists up to `limit` owners who have messages here, in order, beginning behind `after`; fewer only if there are no more. An owner may be listed whose
+    /// messages are all too old by now.
+    ///
+    /// # Errors
+    ///
+    /// [`SentStoreError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, SentStoreError>;
 }
 
 /// Implements [`SentStore`] for a shared or boxed store, by passing every call on.
@@ -95,6 +108,10 @@ macro_rules! delegate {
                 at: DateTime<Utc>,
             ) -> Result<(), SentStoreError> {
                 (**self).settle(owner, mailbox, id, disposition, at).await
+            }
+
+            async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, SentStoreError> {
+                (**self).owners(after, limit).await
             }
         }
     };

@@ -1,6 +1,5 @@
 //! [`CopyablePins`] and [`copy_pins`]: PINs and counts of wrong PINs, on their way from one store to another.
 
-use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -8,6 +7,7 @@ use async_trait::async_trait;
 
 use super::{LockoutCounter, PinHash, PinStore, PinUse};
 use crate::message::{ContentDigest, MailboxId};
+use crate::pages::{Pages, next_of};
 
 /// A store of PINs whose contents can be copied to another one, or from another one, with [`copy_pins`].
 ///
@@ -134,13 +134,13 @@ where
     T: CopyablePins + ?Sized,
 {
     let mut copied = CopiedPins::default();
-    let (mut from, mut to) = (Pages::default(), Pages::default());
+    let (mut from, mut to) = (Pages::new(PAGE), Pages::new(PAGE));
     loop {
         if from.is_due() {
-            from.fill(source.pins(from.last.as_ref(), PAGE).await?);
+            from.fill(source.pins(from.last(), PAGE).await?);
         }
         if to.is_due() {
-            to.fill(target.pins(to.last.as_ref(), PAGE).await?);
+            to.fill(target.pins(to.last(), PAGE).await?);
         }
         let Some((mailbox, wanted, there)) = next_of(&mut from, &mut to) else { break };
         if wanted == there {
@@ -150,13 +150,13 @@ where
             copied.pins += 1;
         }
     }
-    let (mut from, mut to) = (Pages::default(), Pages::default());
+    let (mut from, mut to) = (Pages::new(PAGE), Pages::new(PAGE));
     loop {
         if from.is_due() {
-            from.fill(source.telephones(from.last, PAGE).await?);
+            from.fill(source.telephones(from.last().copied(), PAGE).await?);
         }
         if to.is_due() {
-            to.fill(target.telephones(to.last, PAGE).await?);
+            to.fill(target.telephones(to.last().copied(), PAGE).await?);
         }
         let Some((telephone, wanted, there)) = next_of(&mut from, &mut to) else { return Ok(copied) };
         if wanted == there {
@@ -166,45 +166,6 @@ where
             copied.telephones += 1;
         }
     }
-}
-
-/// The entries of one store, in order, page by page.
-#[derive(Debug)]
-struct Pages<K, V> {
-    page: VecDeque<(K, V)>,
-    last: Option<K>,
-    is_read: bool,
-}
-
-impl<K, V> Default for Pages<K, V> {
-    fn default() -> Self {
-        Self { page: VecDeque::new(), last: None, is_read: false }
-    }
-}
-
-impl<K: Ord + Clone, V> Pages<K, V> {
-    /// Whether the next page must be read.
-    fn is_due(&self) -> bool {
-        self.page.is_empty() && !self.is_read
-    }
-
-    fn fill(&mut self, page: Vec<(K, V)>) {
-        self.is_read = page.len() < PAGE;
-        self.page = page.into();
-        self.last = self.page.back().map(|(key, _)| key.clone()).or(self.last.take());
-    }
-
-    /// The value of `key`, if that is the next one.
-    fn take(&mut self, key: &K) -> Option<V> {
-        if self.page.front()?.0 == *key { self.page.pop_front().map(|(_, value)| value) } else { None }
-    }
-}
-
-/// The least key of both, with the value that each of them has.
-fn next_of<K: Ord + Clone, V>(one: &mut Pages<K, V>, other: &mut Pages<K, V>) -> Option<(K, Option<V>, Option<V>)> {
-    let key = one.page.front().into_iter().chain(other.page.front()).map(|(key, _)| key).min()?.clone();
-    let (of_one, of_other) = (one.take(&key), other.take(&key));
-    Some((key, of_one, of_other))
 }
 
 /// How many entries of each store are in memory.

@@ -10,16 +10,12 @@ use voicemail::store::{CopyableStore, DeduplicationKey, MessageStore as _, Store
 use super::PostgresStore;
 use super::values::status_of;
 use crate::DatabaseError;
-use crate::columns::{Uuid, bigint, column};
+use crate::columns::{Uuid, bigint, column, page_of_mailboxes};
 
 #[async_trait]
 impl CopyableStore for PostgresStore {
     async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, StoreError> {
-        let after = after.map_or("", MailboxId::as_str);
-        let rows = self.database.pool().read(MAILBOXES, &[&after, &bigint(limit)]).await?;
-        // No other program puts rows there, so each of them is a mailbox.
-        let mailbox = |row: &Row| column::<&str>(row, 0)?.parse().map_err(DatabaseError::unexpected);
-        Ok(rows.iter().map(mailbox).collect::<Result<_, DatabaseError>>()?)
+        Ok(page_of_mailboxes(&self.database, MAILBOXES, after, limit).await?)
     }
 
     async fn create(&self, mailbox: &MailboxId) -> Result<(), StoreError> {

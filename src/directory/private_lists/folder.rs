@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::{ListNumber, ListStore, ListStoreError, PrivateList};
 use crate::disk::{Disk, SmallFiles};
 use crate::message::MailboxId;
+use crate::pages::first_after;
 
 /// Private lists in a folder, which an operator can read and write. Clones share the folder; one process uses it.
 ///
@@ -54,6 +55,11 @@ impl ListStore for ListFolder {
     async fn remove(&self, owner: &MailboxId, number: ListNumber) -> Result<(), ListStoreError> {
         let name = file_name(owner, number);
         self.files.change(move |files| files.remove(name)).await.flatten().map_err(unavailable)
+    }
+
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, ListStoreError> {
+        let names = self.files.look(|files| files.names("")).await.flatten().map_err(unavailable)?;
+        Ok(first_after(names.iter().filter_map(|name| MailboxId::from_file_name(name)), after, limit))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::message::MailboxId;
 /// - **Apart.** A list belongs to its owner; other owners have lists of the same number.
 /// - **Kept.** After `Ok`, a change survives a restart of the process, and of the machine if the store is durable at all.
 /// - **Whole.** A list is read as it was put, or as it was before.
+/// - **Listed.** Each owner is listed once, in the order of the values, so that a page begins behind any owner.
 ///
 /// [`conformance::lists`](crate::conformance::lists) tests what can be seen from outside.
 #[async_trait]
@@ -68,6 +69,18 @@ pub trait ListStore: Debug + Send + Sync + 'static {
         }
         Ok(lists)
     }
+
+    /// Lists up to `limit` owners who have lists here, in order, beginning behind `after`; fewer only if there are no more. An owner may be listed whose
+    /// lists were all removed.
+    ///
+    /// # Errors
+    ///
+    /// [`ListStoreError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, ListStoreError>;
 }
 
 /// Implements [`ListStore`] for a shared or boxed store, by passing every call on.
@@ -90,6 +103,10 @@ macro_rules! delegate {
 
             async fn all(&self, owner: &MailboxId) -> Result<Vec<PrivateList>, ListStoreError> {
                 (**self).all(owner).await
+            }
+
+            async fn owners(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, ListStoreError> {
+                (**self).owners(after, limit).await
             }
         }
     };

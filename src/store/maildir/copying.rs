@@ -9,6 +9,7 @@ use super::bad_entries::concerns_entry;
 use super::context::{StoreContext, failed};
 use super::mailbox::Mailbox;
 use crate::message::{MailboxId, MessageId, Status};
+use crate::pages::first_after;
 use crate::store::{CopyableStore, DeduplicationKey, StoreError, StoredKey};
 
 /// The key of a mail that another program has put into a mailbox is made of the name of its file without the flags. When such a mail is deleted, its key
@@ -19,11 +20,7 @@ impl CopyableStore for MaildirStore {
         let after = after.cloned();
         self.blocking(move |tree| {
             let names = tree.context.disk.list(&tree.context.root.join("mail")).map_err(failed)?;
-            let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
-            ids.retain(|id| Some(id) > after.as_ref());
-            ids.sort_unstable();
-            ids.truncate(limit);
-            Ok(ids)
+            Ok(first_after(names.iter().filter_map(|name| MailboxId::from_file_name(name)), after.as_ref(), limit))
         })
         .await
     }

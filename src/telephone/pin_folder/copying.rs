@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{CALLER, Inner, PinFolder, PinRecord, pin_name, remove};
 use crate::message::{ContentDigest, MailboxId};
+use crate::pages::first_after;
 use crate::telephone::{CopyPinsError, CopyablePins, LockoutCounter, PinError, StoredPin};
 
 /// A page of PINs is read under the lock of the folder, so no attempt is half counted in it.
@@ -15,7 +16,7 @@ impl CopyablePins for PinFolder {
             let _locked = inner.lock_folder()?;
             let id = |name: &String| MailboxId::from_file_name(name.strip_suffix(PIN)?);
             let mut pins = Vec::new();
-            for mailbox in page(inner.names()?.iter().filter_map(id), after.as_ref(), limit) {
+            for mailbox in first_after(inner.names()?.iter().filter_map(id), after.as_ref(), limit) {
                 // An operator may have removed its file by now.
                 if let Some(PinRecord { pin, pin_use, attempts }) = inner.read(&pin_name(&mailbox))? {
                     pins.push((mailbox, StoredPin::new(pin, pin_use, attempts)));
@@ -41,7 +42,7 @@ impl CopyablePins for PinFolder {
             let _locked = inner.lock_folder()?;
             let digest = |name: &String| name.strip_suffix(CALLER)?.parse().ok();
             let mut counts = Vec::new();
-            for telephone in page(inner.names()?.iter().filter_map(digest), after.as_ref(), limit) {
+            for telephone in first_after(inner.names()?.iter().filter_map(digest), after.as_ref(), limit) {
                 counts.extend(inner.read(&file_name(telephone))?.map(|count| (telephone, count)));
             }
             Ok(counts)
@@ -77,14 +78,6 @@ impl Inner {
         };
         put.map_err(|source| self.failed(source))
     }
-}
-
-/// The first `limit` of these behind `after`, in order.
-fn page<K: Ord>(keys: impl Iterator<Item = K>, after: Option<&K>, limit: usize) -> Vec<K> {
-    let mut keys: Vec<K> = keys.filter(|key| Some(key) > after).collect();
-    keys.sort_unstable();
-    keys.truncate(limit);
-    keys
 }
 
 fn file_name(telephone: ContentDigest) -> String {
