@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod job;
 mod listed;
+mod moving;
 mod new_job;
 
 use std::fmt::Debug;
@@ -24,6 +25,7 @@ pub use self::error::JobError;
 pub use self::folder::FolderJobs;
 pub use self::job::{InvalidJobKind, InvalidJobName, Job, JobKey, JobKind};
 pub use self::listed::{JobState, ListedJob, StateFilter};
+pub use self::moving::{MovedJobs, move_jobs};
 pub use self::new_job::NewJob;
 
 /// Keeps jobs until they are done or given up.
