@@ -12,9 +12,9 @@ use support::config::StoreConfig;
 use voicemail::store::MaildirStore;
 
 fn main() -> ExitCode {
-    let central = support::central::run(USAGE, async |node, store, network| match store {
+    let central = support::central::run(USAGE, async |node, store, network, _| match store {
         StoreConfig::Folder(folder) => Ok(node.store(MaildirStore::builder(folder).directory(network.directory()).open().await?)),
-        StoreConfig::Database { .. } => Err(DATABASE.into()),
+        StoreConfig::Database(_) => Err(DATABASE.into()),
     });
     support::program::main(central)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
+use voicemail::forward::SmtpForwarder;
 use voicemail::forward::smtp::TlsMemory;
 use voicemail::intake::{ListenMode, ListenerPolicy, SocketFile};
 use voicemail::mwi::LogSink;
@@ -19,10 +20,11 @@ use super::greet::Greet;
 use super::lines::{Line, Out, print_line};
 use super::local_node::LocalNode;
 
-/// Runs the central node of the words on the command line, `--config FILE` and perhaps a greeting; `equip` gives it its store.
+/// Runs the central node of the words on the command line, `--config FILE` and perhaps a greeting; `equip` gives it its store. It gets the mail server of
+/// the file, too, if that names one.
 pub async fn run(
     usage: &str,
-    equip: impl AsyncFnOnce(NodeBuilder, &StoreConfig, &Network) -> Result<NodeBuilder, Failure>,
+    equip: impl AsyncFnOnce(NodeBuilder, &StoreConfig, &Network, Option<Arc<SmtpForwarder>>) -> Result<NodeBuilder, Failure>,
 ) -> Result<ExitCode, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -40,8 +42,8 @@ pub async fn run(
     let listener = super::program::listen(path, &config.listen).await?;
     let address = listener.local_addr()?;
     let (store, network) = (config.store.clone(), config.network.clone());
-    let node = build(path, config, listener, events).await?;
-    let node = equip(node, &store, &network).await?.open().await?;
+    let (node, mail_server) = build(path, config, listener, events).await?;
+    let node = equip(node, &store, &network, mail_server).await?.open().await?;
     if let Some(greet) = greet {
         greet.keep(&node).await?;
     }
@@ -51,7 +53,13 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn build(path: &Path, config: CentralConfig, listener: TcpListener, events: Events) -> Result<NodeBuilder, Failure> {
+/// Returns the node without its store, and the mail server of the file.
+async fn build(
+    path: &Path,
+    config: CentralConfig,
+    listener: TcpListener,
+    events: Events,
+) -> Result<(NodeBuilder, Option<Arc<SmtpForwarder>>), Failure> {
     let directory = config.network.directory();
     let tls = config.tls.map(|tls| tls.identity(&config.node)).transpose()?;
     let (file, nodes) = (path.to_owned(), config.nodes);
@@ -59,7 +67,7 @@ async fn build(path: &Path, config: CentralConfig, listener: TcpListener, events
     let domain = config.network.domain().to_owned();
     let local = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
     let mail_server = |config: &PostmasterConfig| local.forwarder_to_mail_server(&config.server, path, "postmaster");
-    let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?;
+    let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?.map(Arc::new);
     let greeting_forwarder = move |_: &Network, there: &NodeAddress| {
         let section = format!("nodes.\"{there}\"");
         let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
@@ -75,15 +83,15 @@ async fn build(path: &Path, config: CentralConfig, listener: TcpListener, events
         Some(path) => node.listen(SocketFile::bind(path, 0o660).await?, ListenerPolicy::from(ListenMode::StartTls).lmtp()),
         None => node,
     };
-    let node = match (mail_server, config.postmaster) {
-        (Some(server), Some(postmaster)) => node.mail_out(server).postmaster(postmaster.to),
+    let node = match (&mail_server, config.postmaster) {
+        (Some(server), Some(postmaster)) => node.mail_out(Arc::clone(server)).postmaster(postmaster.to),
         (_, _) => node,
     };
     let node = match tls {
         Some(tls) => tls.offer(node)?,
         None => node,
     };
-    Ok(node)
+    Ok((node, mail_server))
 }
 
 fn line_of(event: Event) -> Option<Line> {
@@ -91,6 +99,10 @@ fn line_of(event: Event) -> Option<Line> {
         Event::Stored { id, mailbox, .. } => Some(Line::Output(format!("stored {id} {mailbox}"))),
         Event::Duplicate { id, mailbox, .. } => Some(Line::Output(format!("duplicate {id} {mailbox}"))),
         Event::LampShown { mailbox, summary, .. } => Some(Line::Output(format!("lamp {mailbox} {summary}"))),
+        Event::StepDone { step, mailbox, id, .. } => Some(Line::Output(format!("done {step} {id} {mailbox}"))),
+        Event::StepGivenUp { step, mailbox, id, reason, .. } => {
+            Some(Line::Notice(format!("the step {step} of {id} for {mailbox} was given up: {reason}")))
+        }
         Event::LoginRefused { address, .. } => {
             let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
             Some(Line::Notice(format!("a login from {from} was refused: name or password is wrong")))

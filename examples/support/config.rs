@@ -44,12 +44,25 @@ pub struct CentralConfig {
 pub enum StoreConfig {
     /// In Maildirs in this folder.
     Folder(PathBuf),
-    /// In a PostgreSQL database, with the PEM certificates of its servers, and the URL of the object store for long sounds.
-    Database { address: String, ca: Option<PathBuf>, sounds: Option<String> },
+    /// In a PostgreSQL database.
+    Database(DatabaseConfig),
+}
+
+/// A PostgreSQL database, and what belongs to it.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// Its address.
+    pub address: String,
+    /// The PEM certificates of its servers.
+    pub ca: Option<PathBuf>,
+    /// The URL of the object store for long sounds.
+    pub sounds: Option<String>,
+    /// The program that writes messages down, and its arguments; empty without one.
+    pub transcriber: Vec<String>,
 }
 
 impl StoreConfig {
-    /// Reads the key `store`, and for a database also `database_ca` and `sounds`.
+    /// Reads the key `store`, and for a database also `database_ca`, `sounds` and `transcriber`.
     fn read(keys: &mut Keys) -> Option<Self> {
         let what =
             "the folder to keep the mailboxes in, or the address of a database, as postgres://voicemail@db.example/voicemail";
@@ -57,7 +70,13 @@ impl StoreConfig {
         if !store.starts_with("postgres://") && !store.starts_with("postgresql://") {
             return Some(Self::Folder(keys.beside(&store)));
         }
-        Some(Self::Database { address: store, ca: keys.path("database_ca"), sounds: keys.optional("sounds") })
+        let (ca, sounds) = (keys.path("database_ca"), keys.optional("sounds"));
+        Some(Self::Database(DatabaseConfig {
+            address: store,
+            ca,
+            sounds,
+            transcriber: keys.list("transcriber").unwrap_or_default(),
+        }))
     }
 }
 

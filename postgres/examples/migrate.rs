@@ -1,26 +1,41 @@
-//! Copies mailboxes from Maildirs into PostgreSQL, or back.
+//! Copies mailboxes from Maildirs into PostgreSQL, or back, with what their owners have chosen.
 //!
 //! Run: `cargo run -p voicemail-postgres --example migrate -- FOLDER postgres://voicemail@localhost/voicemail`, or with the two the other way round. You
-//! will see `2 mailboxes: 5 messages copied, ..` and `compared: ..`.
+//! will see `2 mailboxes: 5 messages copied, ..` and `compared: ..`, then a line for each other folder that you name.
 //!
 //! Run it while nodes use the first store, as often as you like: it copies what the second one lacks. Then end the nodes, so that senders keep their
-//! messages, run it once more, and start the nodes on the second store. With `--contents` it reads and compares every message, too.
-//! `--greetings FOLDER` and `--pins FOLDER` name the folders of greetings and PINs that belong to the Maildirs, and `--sounds URL` the object store
-//! that belongs to the database. The variable `PGPASSWORD` has the password of the database role.
+//! messages, run it once more, and start the nodes on the second store. With `--contents` it reads and compares every message, too. It ends with an error
+//! if the two sides differ.
+//!
+//! `--greetings`, `--pins`, `--rules`, `--lists` and `--sent` name the folders that belong to the Maildirs. `--mails`, the folder `outbox` of the node's
+//! spool, is for the last time, when the nodes have ended: mails that wait are moved, not copied. `--sounds URL` is the object store that belongs to the
+//! database, and `--ca FILE.pem` has the certificates that its servers must show. The variable `PGPASSWORD` has the password of the database role.
 
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/migrate_options.rs"]
+mod options;
 #[path = "../../examples/support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
+use std::fmt::Display;
 use std::process::ExitCode;
 
+use options::Options;
 use support::{Failure, explain};
+use voicemail::clock::{Clock as _, SystemClock};
+use voicemail::directory::{ListFolder, ListStore, copy_lists};
 use voicemail::disk::OsDisk;
 use voicemail::greeting::{GreetingFolder, GreetingStore, copy_greetings};
+use voicemail::jobs::{FolderJobs, JobKind, JobStore, move_jobs};
+use voicemail::rules::{FolderRules, RuleStore, copy_rules};
+use voicemail::sent::{SentFolder, SentStore, copy_sent};
 use voicemail::store::{Compared, CopyableStore, MaildirStore, Migration, MigrationReport};
 use voicemail::telephone::{CopyablePins, PinFolder, copy_pins};
 use voicemail_postgres::sounds::SoundStore;
-use voicemail_postgres::{Database, PostgresGreetings, PostgresPins, PostgresStore};
+use voicemail_postgres::{
+    Database, PostgresGreetings, PostgresJobs, PostgresLists, PostgresPins, PostgresRules, PostgresSent, PostgresStore,
+};
 
 fn main() -> ExitCode {
     support::program::main(run())
@@ -29,17 +44,13 @@ fn main() -> ExitCode {
 async fn run() -> Result<ExitCode, Failure> {
     let options = Options::of(std::env::args().skip(1))?;
     let maildir = MaildirStore::builder(&options.folder).open().await?;
-    let mut database = Database::builder(&options.database);
-    if let Ok(password) = std::env::var("PGPASSWORD") {
-        database = database.password(password);
-    }
-    let database = database.connect().await?;
+    let database = database::builder(&options.database, options.path("ca"))?.connect().await?;
     let mut store = PostgresStore::builder(&database);
-    if let Some(url) = &options.sounds {
+    if let Some(url) = options.value("sounds") {
         store = store.sounds(SoundStore::builder(url).build()?);
     }
-    let (store, back) = (store.build(), options.back);
-    let (source, target) = ordered::<dyn CopyableStore>(&maildir, &store, back);
+    let store = store.build();
+    let (source, target) = ordered::<dyn CopyableStore>(&maildir, &store, options.back);
     let mut migration = Migration::new(source, target);
     let copied = migration.copy().await;
     println!("{}", migration.report());
@@ -48,18 +59,49 @@ async fn run() -> Result<ExitCode, Failure> {
     println!("compared: {} the same, {} not", compared.unchanged, compared.fault_count);
     print_faults(migration.report());
     print_faults(&compared);
+    let is_clean = migration.report().is_clean() && compared.is_clean();
+    let is_clean = copy_choices(&options, &database).await? && is_clean;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
 
-    if let Some(folder) = options.greetings {
-        let (folder, rows) = (GreetingFolder::open(OsDisk, folder).await?, PostgresGreetings::new(&database));
+/// Copies what is beside the mailboxes; returns whether all of it is in the target now.
+async fn copy_choices(options: &Options, database: &Database) -> Result<bool, Failure> {
+    let (mut is_clean, back) = (true, options.back);
+    if let Some(folder) = options.path("greetings") {
+        let (folder, rows) = (GreetingFolder::open(OsDisk, folder).await?, PostgresGreetings::new(database));
         let (source, target) = ordered::<dyn GreetingStore>(&folder, &rows, back);
-        println!("{}", copy_greetings(source, target).await?);
+        let copied = copy_greetings(source, target).await?;
+        is_clean &= print(&copied, copied.damaged.is_empty());
     }
-    if let Some(folder) = options.pins {
-        let (folder, rows) = (PinFolder::open(OsDisk, folder).await?, PostgresPins::new(&database));
+    if let Some(folder) = options.path("pins") {
+        let (folder, rows) = (PinFolder::open(OsDisk, folder).await?, PostgresPins::new(database));
         let (source, target) = ordered::<dyn CopyablePins>(&folder, &rows, back);
-        println!("{}", copy_pins(source, target).await?);
+        is_clean &= print(&copy_pins(source, target).await?, true);
     }
-    Ok(if migration.report().is_clean() && compared.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(folder) = options.path("rules") {
+        let (folder, rows) = (FolderRules::open(OsDisk, folder).await?, PostgresRules::new(database));
+        let (source, target) = ordered::<dyn RuleStore>(&folder, &rows, back);
+        let copied = copy_rules(source, target).await?;
+        is_clean &= print(&copied, copied.is_clean());
+    }
+    if let Some(folder) = options.path("lists") {
+        let (folder, rows) = (ListFolder::open(OsDisk, folder).await?, PostgresLists::new(database));
+        let (source, target) = ordered::<dyn ListStore>(&folder, &rows, back);
+        let copied = copy_lists(source, target).await?;
+        is_clean &= print(&copied, copied.is_clean());
+    }
+    if let Some(folder) = options.path("sent") {
+        let (folder, rows) = (SentFolder::open(OsDisk, folder).await?, PostgresSent::new(database));
+        let (source, target) = ordered::<dyn SentStore>(&folder, &rows, back);
+        let copied = copy_sent(source, target, SystemClock.now().instant).await?;
+        is_clean &= print(&copied, copied.is_clean());
+    }
+    if let Some(folder) = options.path("mails") {
+        let (folder, rows) = (FolderJobs::open(OsDisk, folder).await?, PostgresJobs::new(database));
+        let (source, target) = ordered::<dyn JobStore>(&folder, &rows, back);
+        is_clean &= print(&format!("mails: {}", move_jobs(source, target, &JobKind::MAIL).await?), true);
+    }
+    Ok(is_clean)
 }
 
 /// The source and the target.
@@ -67,53 +109,13 @@ fn ordered<'a, T: ?Sized>(folder: &'a T, database: &'a T, back: bool) -> (&'a T,
     if back { (database, folder) } else { (folder, database) }
 }
 
+fn print(copied: &dyn Display, is_clean: bool) -> bool {
+    println!("{copied}");
+    is_clean
+}
+
 fn print_faults(report: &MigrationReport) {
     for fault in &report.faults {
         eprintln!("{}", explain(fault));
     }
 }
-
-/// The words on the command line.
-#[derive(Default)]
-struct Options {
-    folder: PathBuf,
-    database: String,
-    /// Whether the database is copied into the folder.
-    back: bool,
-    contents: bool,
-    greetings: Option<PathBuf>,
-    pins: Option<PathBuf>,
-    sounds: Option<String>,
-}
-
-impl Options {
-    fn of(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let (mut options, mut stores) = (Self::default(), Vec::new());
-        while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word} wants a value\n{USAGE}"));
-            match word.as_str() {
-                "--contents" => options.contents = true,
-                "--greetings" => options.greetings = Some(value()?.into()),
-                "--pins" => options.pins = Some(value()?.into()),
-                "--sounds" => options.sounds = Some(value()?),
-                flag if flag.starts_with("--") => return Err(format!("{flag} is not known here\n{USAGE}").into()),
-                _ => stores.push(word),
-            }
-        }
-        let is_database = |word: &String| word.starts_with("postgres://") || word.starts_with("postgresql://");
-        let [source, target] = <[String; 2]>::try_from(stores).map_err(|_| USAGE)?;
-        options.back = is_database(&source);
-        if options.back == is_database(&target) {
-            return Err(format!("one of the two is a folder, and the other one a database\n{USAGE}").into());
-        }
-        let (folder, database) = if options.back { (target, source) } else { (source, target) };
-        (options.folder, options.database) = (folder.into(), database);
-        if !options.back && !options.folder.join("mail").is_dir() {
-            return Err(format!("{} has no mailboxes: it is not the folder of a store", options.folder.display()).into());
-        }
-        Ok(options)
-    }
-}
-
-const USAGE: &str = "usage: migrate FROM TO [--contents] [--greetings FOLDER] [--pins FOLDER] [--sounds URL]\n\
-    FROM and TO are the folder of a store and postgres://ROLE@HOST/DATABASE, in either order";
