@@ -18,13 +18,14 @@ use chrono::TimeDelta;
 use tokio::time::sleep;
 
 use super::current_network::CurrentNetwork;
-use super::room::{WarningMails, derived};
+use super::warning_jobs::{JOBS_AT_ONCE, ParkedJobs, key_of, text_of};
+use super::warning_mails::WarningMails;
 use crate::arrival::mail::{Envelope, age_warning};
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::error_chain;
 use crate::event::{Event, Events};
-use crate::jobs::{Added, Job, JobError, JobKind, JobStore, ListedJob, NewJob, StateFilter};
+use crate::jobs::{Added, Job, JobError, JobKind, JobStore, NewJob};
 use crate::message::MailboxId;
 use crate::retrieval::{MailboxService, RetrievalError};
 use crate::store::StoreError;
@@ -82,7 +83,7 @@ impl AgeWarnings {
     /// Adds a job for a mailbox with messages that will soon be removed.
     async fn check(&self, mailbox: &MailboxId) -> Result<(), String> {
         let Some((_, messages, days)) = self.expiring(mailbox).await? else { return Ok(()) };
-        let (key, now) = (derived(&format!("age {mailbox}")), self.clock.now().instant);
+        let (key, now) = (key_of(&format!("age {mailbox}")), self.clock.now().instant);
         let added = self.jobs.add(&NewJob::new(&JobKind::AGE_WARNING, key, now, mailbox.as_str().as_bytes())).await;
         if added.map_err(|error| error_chain(&error))? == Added::Stored {
             self.events.emit(Event::MessagesExpire { mailbox: mailbox.clone(), messages, days });
@@ -123,39 +124,28 @@ impl AgeWarnings {
 
     /// Removes each parked job whose owner may be warned again. One that cannot be looked at keeps no other.
     async fn remove_settled(&self) -> Result<(), ()> {
-        let (mut result, mut after) = (Ok(()), None);
+        let (mut result, mut parked) = (Ok(()), ParkedJobs::new(&*self.jobs, &JobKind::AGE_WARNING));
         loop {
-            let listed = self.jobs.list(&JobKind::AGE_WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await;
-            let listed = match listed {
-                Ok(listed) => listed,
-                Err(error) => return report(Err(error_chain(&error))),
-            };
-            for ListedJob { job, .. } in &listed {
-                result = result.and(report(self.remove_if_settled(job).await));
-            }
-            match listed.into_iter().next_back() {
-                Some(last) => after = Some(last.job),
-                None => return result,
+            match parked.next().await {
+                Ok(Some(job)) => result = result.and(report(self.remove_if_settled(&parked, &job).await)),
+                Ok(None) => return result,
+                Err(reason) => return report(Err(reason)),
             }
         }
     }
 
-    async fn remove_if_settled(&self, job: &Job) -> Result<(), String> {
+    async fn remove_if_settled(&self, parked: &ParkedJobs<'_>, job: &Job) -> Result<(), String> {
         let expiring = match self.mailbox(job).await? {
             Some(mailbox) => self.expiring(&mailbox).await?,
             None => None,
         };
         let lasts = |days: u16| job.queued_at + TimeDelta::days(days.into()) > self.clock.now().instant;
-        if !expiring.is_some_and(|(.., days)| lasts(days)) {
-            self.jobs.remove(&JobKind::AGE_WARNING, job.key).await.map_err(|error| error_chain(&error))?;
-        }
-        Ok(())
+        if expiring.is_some_and(|(.., days)| lasts(days)) { Ok(()) } else { parked.remove(job).await }
     }
 
     /// The mailbox of a job; `None` if the job is gone, or is no warning.
     async fn mailbox(&self, job: &Job) -> Result<Option<MailboxId>, String> {
-        let payload = self.jobs.read(job).await.map_err(|error| error_chain(&error))?;
-        Ok(payload.and_then(|payload| std::str::from_utf8(&payload).ok()?.parse().ok()))
+        Ok(text_of(&*self.jobs, job).await?.and_then(|text| text.parse().ok()))
     }
 }
 
@@ -163,7 +153,6 @@ fn report(result: Result<(), String>) -> Result<(), ()> {
     result.map_err(|reason| tracing::warn!(reason, "an owner could not be warned yet of messages that grow too old"))
 }
 
-const JOBS_AT_ONCE: usize = 50;
 const CLAIM: Duration = Duration::from_secs(60);
 const FIRST_LOOK: Duration = Duration::from_secs(5 * 60);
 const LOOK_INTERVAL: Duration = Duration::from_secs(6 * 3600);

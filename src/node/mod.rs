@@ -45,6 +45,8 @@ mod room;
 mod source;
 mod undeliverable;
 mod versions;
+mod warning_jobs;
+mod warning_mails;
 
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;

@@ -19,21 +19,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::arrival::mail::{Envelope, OwnerRules, RulesInForce, room_warning};
+use super::warning_jobs::{JOBS_AT_ONCE, ParkedJobs, key_of, text_of};
+use super::warning_mails::WarningMails;
+use crate::arrival::mail::{Envelope, room_warning};
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::error_chain;
 use crate::event::{Event, Events};
-use crate::forward::Sender;
-use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, ListedJob, NewJob, StateFilter};
+use crate::jobs::{Added, Job, JobError, JobKey, JobKind, JobStore, NewJob};
 use crate::lock::Lock;
-use crate::message::{ContentDigest, MailAddress, MailboxId};
-use crate::outbox::Outbox;
-use crate::rules::Content;
+use crate::message::MailboxId;
 use crate::store::{MailboxRoom, MailboxUsage, MessageStore, StoreError};
 
 /// The mailboxes that got a message, or could not take one.
@@ -70,33 +68,6 @@ pub(super) struct RoomWarnings {
     pub(super) store_is_unlimited: AtomicBool,
     /// The mails; none if owners get none.
     pub(super) mails: Option<WarningMails>,
-}
-
-/// The parts and settings that the mails need.
-#[derive(Debug, Clone)]
-pub(super) struct WarningMails {
-    pub(super) rules: OwnerRules,
-    pub(super) outbox: Outbox,
-    pub(super) from: MailAddress,
-    pub(super) node: String,
-}
-
-impl WarningMails {
-    /// Puts the mail of a job for each address of the owner's rules into the outbox, under keys that follow from the job.
-    pub(super) async fn send(
-        &self,
-        job: &Job,
-        mailbox: &MailboxId,
-        mail: impl Fn(Envelope<'_>) -> Bytes + Send,
-    ) -> Result<(), String> {
-        let in_force = self.rules.in_force(mailbox).await.map_err(|error| error_chain(&error))?;
-        for to in addresses(&in_force) {
-            let key = derived(&format!("{} {} {} {to}", job.kind, job.key, job.queued_at.timestamp_micros()));
-            let mail = mail(Envelope { from: &self.from, to: &to, node: &self.node, key });
-            self.outbox.add(key, Sender::Null, &to, &mail).await.map_err(|error| error_chain(&error))?;
-        }
-        Ok(())
-    }
 }
 
 impl RoomWarnings {
@@ -215,43 +186,35 @@ impl RoomWarnings {
 
     /// Removes each job that is parked and whose mailbox has room again; returns whether all could be looked at. One that fails keeps no other.
     async fn sweep(&self) -> bool {
-        let (mut all, mut after) = (true, None);
+        let (mut all, mut parked) = (true, ParkedJobs::new(&*self.jobs, &JobKind::WARNING));
         loop {
-            let listed = match self.jobs.list(&JobKind::WARNING, StateFilter::Parked, after.as_ref(), JOBS_AT_ONCE).await {
-                Ok(listed) => listed,
-                Err(error) => {
-                    tracing::warn!(reason = error_chain(&error), "the warnings of mailboxes with little room cannot be read");
+            match parked.next().await {
+                Ok(Some(job)) => {
+                    if let Err(reason) = self.remove_if_settled(&parked, &job).await {
+                        tracing::warn!(%job, reason, "the warning of a mailbox with little room cannot be compared with it");
+                        all = false;
+                    }
+                }
+                Ok(None) => return all,
+                Err(reason) => {
+                    tracing::warn!(reason, "the warnings of mailboxes with little room cannot be read");
                     return false;
                 }
-            };
-            for ListedJob { job, .. } in &listed {
-                if let Err(reason) = self.remove_if_settled(job).await {
-                    tracing::warn!(%job, reason, "the warning of a mailbox with little room cannot be compared with it");
-                    all = false;
-                }
-            }
-            match listed.into_iter().next_back() {
-                Some(last) => after = Some(last.job),
-                None => return all,
             }
         }
     }
 
-    async fn remove_if_settled(&self, job: &Job) -> Result<(), String> {
-        let still = match self.payload(job).await? {
+    async fn remove_if_settled(&self, parked: &ParkedJobs<'_>, job: &Job) -> Result<(), String> {
+        let lasts = match self.payload(job).await? {
             Some((level, mailbox)) => self.room(&mailbox).await?.is_some_and(|(_, room, _)| room >= level),
             None => false,
         };
-        if !still {
-            self.jobs.remove(&JobKind::WARNING, job.key).await.map_err(|error| error_chain(&error))?;
-        }
-        Ok(())
+        if lasts { Ok(()) } else { parked.remove(job).await }
     }
 
     /// The level and the mailbox of a job; `None` if it is gone, or is no warning.
     async fn payload(&self, job: &Job) -> Result<Option<(MailboxRoom, MailboxId)>, String> {
-        let payload = self.jobs.read(job).await.map_err(|error| error_chain(&error))?;
-        let text = payload.and_then(|payload| String::from_utf8(payload.to_vec()).ok());
+        let text = text_of(&*self.jobs, job).await?;
         Ok(text.and_then(|text| {
             let (level, mailbox) = text.split_once(' ')?;
             Some((LEVELS.into_iter().find(|known| name(*known) == level)?, mailbox.parse().ok()?))
@@ -259,24 +222,9 @@ impl RoomWarnings {
     }
 }
 
-/// The addresses that the rules send copies or announcements to, each once.
-fn addresses(in_force: &RulesInForce) -> Vec<MailAddress> {
-    let mut addresses = Vec::new();
-    for rule in in_force.rules.iter().filter(|rule| rule.content != Content::Alert) {
-        addresses.extend(rule.to.address(in_force.owner.email.as_ref()).filter(|to| !addresses.contains(*to)).cloned());
-    }
-    addresses
-}
-
 /// The key of the job: the same while the mailbox has as little room.
 fn key(mailbox: &MailboxId, level: MailboxRoom) -> JobKey {
-    derived(&format!("{} {mailbox}", name(level)))
-}
-
-pub(super) fn derived(text: &str) -> JobKey {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&ContentDigest::of(text.as_bytes()).as_bytes()[..16]);
-    JobKey::from_bytes(bytes)
+    key_of(&format!("{} {mailbox}", name(level)))
 }
 
 fn name(level: MailboxRoom) -> &'static str {
@@ -288,7 +236,6 @@ fn name(level: MailboxRoom) -> &'static str {
 }
 
 const LEVELS: [MailboxRoom; 2] = [MailboxRoom::Little, MailboxRoom::None];
-const JOBS_AT_ONCE: usize = 50;
 const CLAIM: Duration = Duration::from_secs(60);
 /// The shortest time between two looks at the mailboxes, so that one that gets many messages is looked at once for all.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
