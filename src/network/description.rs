@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
 use super::table_reader::TableReader;
 use super::value::Value;
-use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
+use super::{Faults, FormRule, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::Group;
 use crate::message::{Language, MailboxId};
 
@@ -140,8 +140,8 @@ impl TryFrom<NetworkDescription> for Network {
 
 fn network(value: Value) -> NetworkBuilder {
     let Value::Table(table) = value else {
-        let rule = Rule::WrongKind { key: "the description".to_owned(), wanted: "a table", found: value.to_string() };
-        return NetworkBuilder { faults: vec![rule], ..NetworkBuilder::new(Setting::Unreadable) };
+        let rule = FormRule::WrongKind { key: "the description".to_owned(), wanted: "a table", found: value.to_string() };
+        return NetworkBuilder { faults: vec![rule.into()], ..NetworkBuilder::new(Setting::Unreadable) };
     };
     let mut fields = TableReader::new(table, "");
     fields.must_have("domain");
@@ -177,7 +177,7 @@ fn lists(fields: &mut TableReader) -> Vec<ListBuilder> {
 
 fn list(number: String, members: Value, fields: &mut TableReader) -> Option<ListBuilder> {
     let path = format!("lists.{number}");
-    let number = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
+    let number = fields.parse(number, |found| FormRule::InvalidMailbox { found }).value();
     let Value::List(members) = members else {
         fields.wrong_kind(&path, "a list of mailboxes and lists", &members);
         return None;
@@ -188,7 +188,7 @@ fn list(number: String, members: Value, fields: &mut TableReader) -> Option<List
 
 fn member(value: Value, path: &str, fields: &mut TableReader) -> Option<MailboxId> {
     match value {
-        Value::Text(text) => fields.parse(text, |found| Rule::InvalidMailbox { found }).value(),
+        Value::Text(text) => fields.parse(text, |found| FormRule::InvalidMailbox { found }).value(),
         other => {
             fields.wrong_kind(path, "a list of mailboxes and lists", &other);
             None
@@ -198,25 +198,25 @@ fn member(value: Value, path: &str, fields: &mut TableReader) -> Option<MailboxI
 
 fn site(value: Value, place: usize) -> SiteBuilder {
     let Value::Table(table) = value else {
-        let rule = Rule::WrongKind { key: "pbx".to_owned(), wanted: "a table", found: value.to_string() };
-        return SiteBuilder { time: Setting::Unreadable, faults: vec![rule], ..SiteBuilder::named(PbxName::Place(place)) };
+        let rule = FormRule::WrongKind { key: "pbx".to_owned(), wanted: "a table", found: value.to_string() };
+        return SiteBuilder { time: Setting::Unreadable, faults: vec![rule.into()], ..SiteBuilder::named(PbxName::Place(place)) };
     };
     let mut fields = TableReader::new(table, "");
     for key in ["id", "voicemail", "zone"] {
         fields.must_have(key);
     }
     let mut site = SiteBuilder::named(name(&mut fields, place));
-    site.voicemail = fields.parsed("voicemail", |found| Rule::UnknownVoicemailType { found });
-    site.zone = fields.parsed("zone", |found| Rule::UnknownZone { key: "zone".to_owned(), found });
+    site.voicemail = fields.parsed("voicemail", |found| FormRule::UnknownVoicemailType { found });
+    site.zone = fields.parsed("zone", |found| FormRule::UnknownZone { key: "zone".to_owned(), found });
     site.language = language(&mut fields);
     site.node = address(&mut fields, "node");
     site.hosts = hosts(&mut fields);
-    site.engine = fields.parsed("engine", |found| Rule::InvalidEngineName { found });
+    site.engine = fields.parsed("engine", |found| FormRule::InvalidEngineName { found });
     site.destination = fields.text("destination");
     read_trunk_groups(&mut fields, &mut site);
     site.licences = licences(&mut fields);
     site.ports = fields.number("ports");
-    site.custody = fields.parsed("custody", |found| Rule::UnknownCustody { found });
+    site.custody = fields.parsed("custody", |found| FormRule::UnknownCustody { found });
     site.time = time(&mut fields);
     site.is_fallback = fields.boolean("fallback");
     site.backup_node = address(&mut fields, "backup_node");
@@ -233,25 +233,25 @@ fn site(value: Value, place: usize) -> SiteBuilder {
 
 /// Reads the mailbox for undeliverable messages. One that cannot be read is none.
 fn undeliverable(fields: &mut TableReader) -> Option<MailboxId> {
-    fields.parsed("undeliverable", |found| Rule::InvalidMailbox { found }).value()
+    fields.parsed("undeliverable", |found| FormRule::InvalidMailbox { found }).value()
 }
 
 fn name(fields: &mut TableReader, place: usize) -> PbxName {
     let Setting::Value(text) = fields.text("id") else { return PbxName::Place(place) };
-    match fields.parse(text.clone(), |found| Rule::InvalidId { found }) {
+    match fields.parse(text.clone(), |found| FormRule::InvalidId { found }) {
         Setting::Value(id) => PbxName::Id(id),
         Setting::Unreadable | Setting::Missing => PbxName::Text(text),
     }
 }
 
 fn address(fields: &mut TableReader, key: &'static str) -> Setting<NodeAddress> {
-    fields.parsed(key, |found| Rule::InvalidNodeAddress { key, found })
+    fields.parsed(key, |found| FormRule::InvalidNodeAddress { key, found })
 }
 
 /// Reads the language of a PBX or a mailbox. One that cannot be read is none.
 fn language(fields: &mut TableReader) -> Option<Language> {
     let key = fields.path_of("language");
-    fields.parsed("language", |found| Rule::InvalidLanguage { key, found }).value()
+    fields.parsed("language", |found| FormRule::InvalidLanguage { key, found }).value()
 }
 
 fn hosts(fields: &mut TableReader) -> Vec<NodeHost> {
@@ -261,7 +261,7 @@ fn hosts(fields: &mut TableReader) -> Vec<NodeHost> {
 
 fn host(value: Value, fields: &mut TableReader) -> Option<NodeHost> {
     match value {
-        Value::Text(text) => fields.parse(text, |found| Rule::InvalidHost { found }).value(),
+        Value::Text(text) => fields.parse(text, |found| FormRule::InvalidHost { found }).value(),
         other => {
             fields.wrong_kind("hosts", "a list of host names and IP addresses", &other);
             None
@@ -299,14 +299,14 @@ fn licences(fields: &mut TableReader) -> Vec<Option<Licence>> {
 
 /// Reads a class alone, or a table of a class and its last day.
 fn licence(value: Value, fields: &mut TableReader) -> Option<Licence> {
-    let unknown = |found| Rule::UnknownLicenceClass { found };
+    let unknown = |found| FormRule::UnknownLicenceClass { found };
     match value {
         Value::Text(class) => fields.parse(class, unknown).value().map(Licence::perpetual),
         Value::Table(table) => {
             let mut parts = TableReader::new(table, "licences.");
             parts.must_have("class");
             let class = parts.parsed("class", unknown).value();
-            let last_day = parts.parsed("until", |found| Rule::InvalidDate { found }).value();
+            let last_day = parts.parsed("until", |found| FormRule::InvalidDate { found }).value();
             fields.end_inner(parts);
             class.map(|class| last_day.map_or(Licence::perpetual(class), |last_day| Licence::until(class, last_day)))
         }
@@ -340,7 +340,7 @@ fn time(fields: &mut TableReader) -> Setting<TimeSource> {
 
 fn time_server(value: Value, parts: &mut TableReader) -> Option<TimeServer> {
     match value {
-        Value::Text(text) => parts.parse(text, |found| Rule::InvalidTimeServer { found }).value(),
+        Value::Text(text) => parts.parse(text, |found| FormRule::InvalidTimeServer { found }).value(),
         other => {
             parts.wrong_kind("sntp", "a list of host names and IP addresses", &other);
             None
@@ -355,14 +355,14 @@ fn mailboxes(fields: &mut TableReader) -> Vec<Mailbox> {
 
 fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mailbox> {
     let path = format!("mailbox.{number}");
-    let id = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
+    let id = fields.parse(number, |found| FormRule::InvalidMailbox { found }).value();
     let Value::Table(table) = value else {
         fields.wrong_kind(&path, "a table", &value);
         return id.map(Mailbox::new);
     };
     let mut parts = TableReader::new(table, format!("{path}."));
     let name = parts.text("name").value();
-    let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
+    let zone = parts.parsed("zone", |found| FormRule::UnknownZone { key: format!("{path}.zone"), found }).value();
     let language = language(&mut parts);
     let recording = limits::recording(&mut parts);
     let holding = limits::holding(&mut parts);

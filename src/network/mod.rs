@@ -73,7 +73,7 @@ pub use self::observer::{Commit, NetworkObserver};
 pub use self::pbx_name::PbxName;
 pub use self::port::{Port, PortsInUse};
 pub use self::refusal::Refusal;
-pub use self::rule::Rule;
+pub use self::rule::{FormRule, Rule};
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
 pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
 #[cfg(feature = "http-client")]

@@ -1,11 +1,13 @@
 //! [`Rule`]: a rule for the description of a network.
 
 mod code;
+mod form;
 
+pub use self::form::FormRule;
 use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::forward::Custody;
-use crate::message::{InvalidMailboxId, MailboxId, SiteId};
-use crate::rules::{InvalidRules, RuleId};
+use crate::message::{MailboxId, SiteId};
+use crate::rules::RuleId;
 
 /// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -382,96 +384,6 @@ pub enum Rule {
          feature; build the program with it, or remove webhook"
     )]
     WebhooksUnsupported,
-    /// N31: a description has only known keys.
-    #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
-    UnknownKey {
-        /// The unknown key, with the path to it.
-        key: String,
-        /// The keys that are known in this place.
-        known: String,
-    },
-    /// N32: every required key is given.
-    #[error("{key} must be given; found nothing; add {key} = \"...\"")]
-    KeyMissing {
-        /// The missing key, with the path to it.
-        key: String,
-    },
-    /// N33: every value is of the right kind.
-    #[error("{} is {wanted}; found {found}; correct it", .key.escape_debug())]
-    WrongKind {
-        /// The key of the value, with the path to it.
-        key: String,
-        /// The kind of value that is required.
-        wanted: &'static str,
-        /// The value given.
-        found: String,
-    },
-    /// N34: a PBX's id is a valid name.
-    #[error("{}; found {found:?}; correct it", crate::message::InvalidSiteId)]
-    InvalidId {
-        /// The id given.
-        found: String,
-    },
-    /// N35: a voicemail type is `central`, `centralized` or `distributed`.
-    #[error("{}; found {found:?}; correct it", super::UnknownVoicemailType)]
-    UnknownVoicemailType {
-        /// The type given.
-        found: String,
-    },
-    /// N36: a node's address is a host name or an IP address.
-    #[error("{}; found {found:?} for {key}; correct it", super::InvalidNodeAddress)]
-    InvalidNodeAddress {
-        /// The key of the address.
-        key: &'static str,
-        /// The address given.
-        found: String,
-    },
-    /// N37: a zone is in the IANA time zone database.
-    #[error("a zone is one of the IANA time zones, such as Europe/London; found {found:?} for {}; correct it", .key.escape_debug())]
-    UnknownZone {
-        /// The key of the zone, with the path to it.
-        key: String,
-        /// The zone given.
-        found: String,
-    },
-    /// N38: a mailbox has a number or a name that is not reserved.
-    #[error("{}; found {found:?}; correct it", invalid_mailbox(.found))]
-    InvalidMailbox {
-        /// The text that was given.
-        found: String,
-    },
-    /// N39: a licence class is a known one, or begins with `x-`.
-    #[error("{}; found {found:?}; correct it", super::UnknownLicenceClass)]
-    UnknownLicenceClass {
-        /// The class given.
-        found: String,
-    },
-    /// N40: a licence's last day is a date.
-    #[error("a licence's last day is a date such as 2027-01-01; found {found:?}; correct it")]
-    InvalidDate {
-        /// The date given.
-        found: String,
-    },
-    /// N41: a time server is a host name or an IP address.
-    #[error("{}; found {found:?}; correct it", super::InvalidTimeServer)]
-    InvalidTimeServer {
-        /// The server given.
-        found: String,
-    },
-    /// N42: a node's host is a host name or an IP address.
-    #[error("{}; found {found:?}; correct it", super::InvalidNodeHost)]
-    InvalidHost {
-        /// The host given.
-        found: String,
-    },
-    /// N43: a language is a tag of BCP 47.
-    #[error("{}; found {found:?} for {}; correct it", crate::message::InvalidLanguage, .key.escape_debug())]
-    InvalidLanguage {
-        /// The key of the language, with the path to it.
-        key: String,
-        /// The language given.
-        found: String,
-    },
     /// N44: only the central PBX names an engine.
     #[error(
         "only the central PBX names the engine of the mailboxes; found {found} on a PBX with {voicemail} voicemail; remove it"
@@ -491,12 +403,6 @@ pub enum Rule {
         /// The backup node's address.
         found: NodeAddress,
     },
-    /// N46: an engine's name can be read.
-    #[error("{}; found {found:?}; correct it", super::InvalidEngineName)]
-    InvalidEngineName {
-        /// The name given.
-        found: String,
-    },
     /// N47: a rule for messages that arrive has an address to send mails to.
     #[error(
         "a rule of a mailbox sends its mails to an address; found none for rule {rule} of {number}; add to = \"...\" to the rule, or \
@@ -508,16 +414,6 @@ pub enum Rule {
         /// The rule of the mailbox.
         rule: RuleId,
     },
-    /// N48: a value of a rule for messages that arrive can be read.
-    #[error("{wanted}; found {found:?} for {}; correct it", .key.escape_debug())]
-    InvalidRuleValue {
-        /// The key of the value, with the path to it.
-        key: String,
-        /// The kind of value that is required.
-        wanted: String,
-        /// The value given.
-        found: String,
-    },
     /// N75: only a distributed node sends messages to the central one.
     #[error("only a PBX with distributed voicemail has custody; found {found} on a PBX with {voicemail} voicemail; remove it")]
     CustodyNotAllowed {
@@ -525,20 +421,6 @@ pub enum Rule {
         voicemail: VoicemailType,
         /// The custody given.
         found: Custody,
-    },
-    /// N76: the custody can be read.
-    #[error("{}; found {found:?}; correct it", crate::forward::UnknownCustody)]
-    UnknownCustody {
-        /// The custody given.
-        found: String,
-    },
-    /// N49: the rules for messages that arrive are valid together.
-    #[error("{} has rules that are not valid: {fault}", .key.escape_debug())]
-    InvalidRules {
-        /// The key of the rules, with the path to it.
-        key: String,
-        /// The fault.
-        fault: InvalidRules,
     },
     /// N80: the values of another voicemail system can be used.
     #[error("{wanted}; found {found:?} for system.{}; correct it", .system.escape_debug())]
@@ -577,11 +459,9 @@ pub enum Rule {
         /// The mailbox or list.
         number: MailboxId,
     },
-}
-
-/// Returns why a text is no mailbox.
-fn invalid_mailbox(text: &str) -> InvalidMailboxId {
-    text.parse::<MailboxId>().err().unwrap_or(InvalidMailboxId::Malformed)
+    /// A rule for the form of a description.
+    #[error(transparent)]
+    Form(#[from] FormRule),
 }
 
 /// Returns the lists in a row, each a member of the one before it.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::Rule;
 use super::builder::Setting;
 use super::value::Value;
+use super::{FormRule, Rule};
 
 /// Returns the value under each key of a table, and collects the faults.
 pub(super) struct TableReader {
@@ -25,7 +25,7 @@ impl TableReader {
     /// Reports a fault if `key` is missing.
     pub(super) fn must_have(&mut self, key: &'static str) {
         if !self.left.contains_key(key) {
-            self.fault(Rule::KeyMissing { key: self.path_of(key) });
+            self.fault(FormRule::KeyMissing { key: self.path_of(key) });
         }
     }
 
@@ -37,7 +37,7 @@ impl TableReader {
     }
 
     /// Reads a text and parses it as a `T`; a text that cannot be parsed breaks `rule`.
-    pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
+    pub(super) fn parsed<T: FromStr, R: Into<Rule>>(&mut self, key: &'static str, rule: impl FnOnce(String) -> R) -> Setting<T> {
         match self.text(key) {
             Setting::Value(text) => self.parse(text, rule),
             Setting::Unreadable => Setting::Unreadable,
@@ -46,7 +46,7 @@ impl TableReader {
     }
 
     /// Parses `text` as a `T`; a text that cannot be parsed breaks `rule`.
-    pub(super) fn parse<T: FromStr>(&mut self, text: String, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
+    pub(super) fn parse<T: FromStr, R: Into<Rule>>(&mut self, text: String, rule: impl FnOnce(String) -> R) -> Setting<T> {
         if let Ok(value) = text.parse() {
             return Setting::Value(value);
         }
@@ -115,11 +115,11 @@ impl TableReader {
     }
 
     pub(super) fn wrong_kind(&mut self, key: &str, wanted: &'static str, found: &Value) {
-        self.fault(Rule::WrongKind { key: self.path_of(key), wanted, found: found.to_string() });
+        self.fault(FormRule::WrongKind { key: self.path_of(key), wanted, found: found.to_string() });
     }
 
-    pub(super) fn fault(&mut self, rule: Rule) {
-        self.faults.push(rule);
+    pub(super) fn fault(&mut self, rule: impl Into<Rule>) {
+        self.faults.push(rule.into());
     }
 
     /// Ends the reading of a table inside this one, takes over its faults, and returns whether there were any.
@@ -133,8 +133,8 @@ impl TableReader {
     /// Ends reading and returns all faults: those found on reading, and the unknown keys.
     pub(super) fn end(mut self) -> Vec<Rule> {
         let unknown =
-            self.left.keys().map(|key| Rule::UnknownKey { key: format!("{}{key}", self.path), known: self.known.join(", ") });
-        self.faults.extend(unknown);
+            self.left.keys().map(|key| FormRule::UnknownKey { key: format!("{}{key}", self.path), known: self.known.join(", ") });
+        self.faults.extend(unknown.map(Rule::from));
         self.faults
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::Failure;
 
-/// What is copied, and where.
+/// The two stores, and the other things that are copied.
 #[derive(Default)]
 pub(crate) struct Options {
     /// The folder of the Maildirs.
@@ -24,7 +24,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// What is wrong, and how the program is used.
+    /// The fault, and how the program is used.
     pub(crate) fn of(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let (mut options, mut stores) = (Self::default(), Vec::new());
         while let Some(word) = words.next() {

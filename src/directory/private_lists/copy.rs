@@ -105,7 +105,7 @@ async fn lists_of<S: ListStore + ?Sized>(
     Ok(lists)
 }
 
-/// What a store has: `None` if it is damaged.
+/// Returns the answer of a store; `None` if it is damaged.
 fn readable<T>(read: Result<T, ListStoreError>) -> Result<Option<T>, ListStoreError> {
     match read {
         Err(ListStoreError::Damaged(_)) => Ok(None),

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::super::Rule;
+use super::super::FormRule;
 use super::super::builder::Setting;
 use super::super::table_reader::TableReader;
 use super::super::value::Value;
@@ -35,7 +35,7 @@ pub(super) fn of_mailbox(fields: &mut TableReader) -> (Option<MailAddress>, Opti
 fn read(rules: Vec<Value>, fields: &mut TableReader) -> ArrivalRules {
     let read: Vec<_> = rules.into_iter().filter_map(|value| rule(value, fields)).collect();
     ArrivalRules::new(read).unwrap_or_else(|fault| {
-        fields.fault(Rule::InvalidRules { key: fields.path_of(KEY), fault });
+        fields.fault(FormRule::InvalidRules { key: fields.path_of(KEY), fault });
         ArrivalRules::default()
     })
 }
@@ -97,7 +97,7 @@ fn parse<T: FromStr<Err: Error>>(fields: &mut TableReader, key: &str, found: Str
         Ok(value) => Setting::Value(value),
         Err(error) => {
             let error: T::Err = error;
-            fields.fault(Rule::InvalidRuleValue { key: fields.path_of(key), wanted: error.to_string(), found });
+            fields.fault(FormRule::InvalidRuleValue { key: fields.path_of(key), wanted: error.to_string(), found });
             Setting::Unreadable
         }
     }

@@ -1,10 +1,9 @@
 //! The codes of the rules.
 
-use super::Rule;
+use super::{FormRule, Rule};
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44, N45, N47 and those from N50 on but N76 are about the
-    /// network, and the others about the form of a description.
+    /// The code of the rule, for manuals and scripts, such as `N04`.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoCentral => "N01",
@@ -37,6 +36,39 @@ impl Rule {
             Self::ListNumberTaken { .. } => "N28",
             Self::UnknownListMember { .. } => "N29",
             Self::ListSize { .. } => "N30",
+            Self::EngineNotAllowed { .. } => "N44",
+            Self::BackupNodeWithoutEngine { .. } => "N45",
+            Self::RuleWithoutAddress { .. } => "N47",
+            Self::ListCircle { .. } => "N50",
+            Self::ListTooDeep { .. } => "N51",
+            Self::ListTooLarge { .. } => "N52",
+            Self::UnknownMember { .. } => "N53",
+            Self::MemberCount { .. } => "N54",
+            Self::NestedMember { .. } => "N55",
+            Self::GroupMakesCopies { .. } => "N56",
+            Self::FirstOwnsWithoutMembers { .. } => "N57",
+            Self::StaysNoTime { .. } => "N58",
+            Self::CustodyNotAllowed { .. } => "N75",
+            Self::WarningPercent { .. } => "N59",
+            Self::UnknownUndeliverable { .. } => "N60",
+            Self::DuplicateWebhook { .. } => "N65",
+            Self::WebhookSecrets { .. } => "N66",
+            Self::WebhookTarget { .. } => "N67",
+            Self::WebhookPbx { .. } => "N68",
+            Self::InvalidWebhookValue { .. } => "N69",
+            Self::WebhooksUnsupported => "N70",
+            Self::InvalidSystem { .. } => "N80",
+            Self::PrefixTaken { .. } => "N81",
+            Self::PrefixOfMailbox { .. } => "N82",
+            Self::Form(rule) => rule.code(),
+        }
+    }
+}
+
+impl FormRule {
+    /// The code of the rule, such as `N31`.
+    pub const fn code(&self) -> &'static str {
+        match self {
             Self::UnknownKey { .. } => "N31",
             Self::KeyMissing { .. } => "N32",
             Self::WrongKind { .. } => "N33",
@@ -50,34 +82,10 @@ impl Rule {
             Self::InvalidTimeServer { .. } => "N41",
             Self::InvalidHost { .. } => "N42",
             Self::InvalidLanguage { .. } => "N43",
-            Self::EngineNotAllowed { .. } => "N44",
-            Self::BackupNodeWithoutEngine { .. } => "N45",
             Self::InvalidEngineName { .. } => "N46",
-            Self::RuleWithoutAddress { .. } => "N47",
             Self::InvalidRuleValue { .. } => "N48",
             Self::InvalidRules { .. } => "N49",
-            Self::ListCircle { .. } => "N50",
-            Self::ListTooDeep { .. } => "N51",
-            Self::ListTooLarge { .. } => "N52",
-            Self::UnknownMember { .. } => "N53",
-            Self::MemberCount { .. } => "N54",
-            Self::NestedMember { .. } => "N55",
-            Self::GroupMakesCopies { .. } => "N56",
-            Self::FirstOwnsWithoutMembers { .. } => "N57",
-            Self::StaysNoTime { .. } => "N58",
-            Self::CustodyNotAllowed { .. } => "N75",
             Self::UnknownCustody { .. } => "N76",
-            Self::WarningPercent { .. } => "N59",
-            Self::UnknownUndeliverable { .. } => "N60",
-            Self::DuplicateWebhook { .. } => "N65",
-            Self::WebhookSecrets { .. } => "N66",
-            Self::WebhookTarget { .. } => "N67",
-            Self::WebhookPbx { .. } => "N68",
-            Self::InvalidWebhookValue { .. } => "N69",
-            Self::WebhooksUnsupported => "N70",
-            Self::InvalidSystem { .. } => "N80",
-            Self::PrefixTaken { .. } => "N81",
-            Self::PrefixOfMailbox { .. } => "N82",
         }
     }
 }
