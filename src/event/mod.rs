@@ -21,6 +21,7 @@
 //! have the level INFO. Each event is also a `tracing` event of level DEBUG, with its [name](Event::name) in the field `step`. Without a
 //! `tracing` subscriber, a step costs some nanoseconds.
 
+mod constructors;
 mod events;
 mod name;
 mod reported_action;
@@ -39,12 +40,8 @@ pub use self::reported_action::ReportedAction;
 pub use self::return_path_state::ReturnPathState;
 pub use self::spool_state::SpoolState;
 use crate::greeting::GreetingEvent;
-#[cfg(feature = "smtp")]
-use crate::message::Head;
 use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Status, Summary, TransportSecurity};
 use crate::smtp::EnhancedStatus;
-#[cfg(feature = "smtp")]
-use crate::store::Deposit;
 use crate::store::MailboxRoom;
 
 /// Something that happened in a node. It carries ids and mailboxes, and nothing about the caller or the content of the message.
@@ -550,41 +547,4 @@ pub enum Event {
         /// The reason, for people to read.
         reason: String,
     },
-}
-
-impl Event {
-    /// Makes a [`Connected`](Self::Connected), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
-    pub fn connected(id: MessageId, peer: impl Into<String>, transport_security: TransportSecurity) -> Self {
-        Self::Connected { id, peer: peer.into(), transport_security }
-    }
-
-    /// Makes a [`Sent`](Self::Sent), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
-    pub const fn sent(id: MessageId) -> Self {
-        Self::Sent { id }
-    }
-
-    /// Makes a [`PlainTextFallback`](Self::PlainTextFallback), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
-    pub fn plain_text_fallback(peer: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::PlainTextFallback { peer: peer.into(), reason: reason.into() }
-    }
-
-    /// Makes a [`TlsWithheld`](Self::TlsWithheld), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
-    pub fn tls_withheld(peer: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::TlsWithheld { peer: peer.into(), reason: reason.into() }
-    }
-
-    /// Makes a [`BadEntry`](Self::BadEntry), for a [`MessageStore`](crate::store::MessageStore) outside this crate.
-    pub fn bad_entry(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::BadEntry { path: path.into(), reason: reason.into() }
-    }
-
-    /// Returns the event for the answer of a store to a deposit.
-    #[cfg(feature = "smtp")]
-    pub(crate) fn deposited(head: &Head, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
-        let mailbox = mailbox.clone();
-        match deposit {
-            Deposit::Stored(id) => Self::Stored { id, mailbox, origin, call_id: head.call_details.call_id.clone() },
-            Deposit::Duplicate => Self::Duplicate { id: head.id, mailbox },
-        }
-    }
 }
