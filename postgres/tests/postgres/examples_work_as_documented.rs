@@ -2,10 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use chrono::Utc;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use voicemail::directory::{ListFolder, ListStore as _, PrivateList};
 use voicemail::disk::OsDisk;
-use voicemail::message::Origin;
+use voicemail::jobs::{FolderJobs, JobKey, JobKind, JobStore as _, NewJob};
+use voicemail::message::{MessageId, Origin};
+use voicemail::rules::{ArrivalRules, FolderRules, RuleStore as _};
+use voicemail::sent::{SentFolder, SentMessage, SentStore as _};
 use voicemail::store::{MaildirStore, MessageStore as _};
 use voicemail::telephone::{PinFolder, PinHash};
 
@@ -56,6 +63,45 @@ async fn migrate_copies_both_ways_and_prints_what_it_did() {
     assert!(back.retrieve(&mailbox("2041"), message.id()).await.unwrap().audio() == message.audio());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_copies_the_choices_of_owners_by_tls() {
+    let Some(program) = example("migrate") else { return };
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let Some(server) = Server::start_with_tls(&cert.pem(), &signing_key.serialize_pem()) else { return };
+    let address = server.create_database().await.replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (number, ca) = (mailbox("2041"), path("ca.pem"));
+    std::fs::write(&ca, cert.pem()).unwrap();
+    MaildirStore::builder(path("store")).open().await.unwrap().create_mailbox(&number).await.unwrap();
+    let rules = FolderRules::open(OsDisk, path("rules")).await.unwrap();
+    rules.replace(&number, Some(&ArrivalRules::default()), None).await.unwrap();
+    let list = PrivateList::new(7.try_into().unwrap(), "team", [mailbox("2042")]).unwrap();
+    ListFolder::open(OsDisk, path("lists")).await.unwrap().put(&number, &list).await.unwrap();
+    let sent = SentMessage::new(MessageId::random(), Utc::now(), Duration::from_secs(3), Vec::new());
+    SentFolder::open(OsDisk, path("sent")).await.unwrap().record(&number, &sent).await.unwrap();
+    let mail = NewJob::new(&JobKind::MAIL, JobKey::random(), Utc::now(), b"a mail");
+    FolderJobs::open(OsDisk, path("outbox")).await.unwrap().add(&mail).await.unwrap();
+
+    let folders = ["rules", "lists", "sent"].map(|name| (format!("--{name}"), path(name)));
+    let mut words = vec![path("store"), address, "--ca".to_owned(), ca];
+    words.extend(folders.into_iter().flat_map(|(flag, folder)| [flag, folder]));
+    words.extend(["--mails".to_owned(), path("outbox")]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    for (copied, unchanged) in [(1, 0), (0, 1)] {
+        let (done, printed) = run(&program, &words);
+        assert!(done, "{printed}");
+        for line in [
+            format!("rules of {copied} mailboxes copied, 0 removed, {unchanged} unchanged, 0 faults"),
+            format!("{copied} private lists copied, 0 removed, {unchanged} unchanged, 0 faults"),
+            format!("{copied} sent messages copied, {unchanged} unchanged, 0 faults"),
+            format!("mails: {copied} jobs moved, "),
+        ] {
+            assert!(printed.contains(&line), "{line} is not in {printed}");
+        }
+    }
+}
+
 #[test]
 fn migrate_names_what_is_wrong() {
     let Some(program) = example("migrate") else { return };
@@ -70,6 +116,7 @@ fn migrate_names_what_is_wrong() {
         (&[nowhere, path], "127.0.0.1:1"),
         (&[nowhere, path, "--quick"], "--quick is not known here"),
         (&[nowhere, path, "--pins"], "--pins wants a value"),
+        (&[nowhere, path, "--ca", "/nowhere.pem"], "/nowhere.pem"),
     ] {
         let (done, printed) = run(&program, words);
         assert!(!done && printed.contains(fault) && !printed.contains("secret"), "{words:?}: {printed}");
@@ -93,6 +140,12 @@ async fn a_central_node_takes_a_database_as_its_store() {
     let config = config.to_str().unwrap();
     let (done, printed) = run(&program, &["--config", config]);
     assert!(!done && printed.contains("set store = \"postgres://"), "{printed}");
+    let rules = folder.path().join("mine.rules");
+    let rules = rules.to_str().unwrap();
+    let set_rules = |text: &str| {
+        std::fs::write(rules, text).unwrap();
+        run(&program, &["--config", config, "--rules", rules, "--to", "2010"])
+    };
 
     std::fs::write(config, text(&address)).unwrap();
     let mut command = tokio::process::Command::new(&program);
@@ -100,5 +153,9 @@ async fn a_central_node_takes_a_database_as_its_store() {
     let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
     let first = lines.next_line().await.unwrap().unwrap();
     assert!(first.starts_with("listening smtp 127.0.0.1:"), "{first}");
+    let (done, printed) = set_rules("voicemail rules 1\n\nrule office\ncontent copy\n");
+    assert!(done && printed.starts_with("rules of 2010: 1 of them, version "), "{printed}");
+    let (done, printed) = set_rules("voicemail rules 1\n\nrule office\ncontent fax\n");
+    assert!(!done && printed.contains("line 4, content: "), "{printed}");
     node.kill().await.unwrap();
 }

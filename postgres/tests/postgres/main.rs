@@ -12,6 +12,7 @@ mod a_role_with_few_rights_suffices;
 mod a_server_restarts;
 mod an_object_store_fails;
 mod changes_are_noticed;
+mod choices_of_owners_move;
 mod connections_are_encrypted;
 mod copies_share_a_sound;
 mod duplicates_change_nothing;
