@@ -12,6 +12,8 @@
 mod forger;
 #[path = "memory/gate.rs"]
 mod gate;
+#[path = "memory/nested.rs"]
+mod nested;
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 

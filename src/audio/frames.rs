@@ -210,9 +210,11 @@ impl Samples {
 pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     let mut sound = Samples::of(audio)?;
     let format = Format { codec: Codec::L16, rate: sound.format.rate, channels: 1 };
-    let mut samples = Vec::new();
-    sound.append_linear(format.rate, &mut samples);
-    wav_of(format, &samples)
+    let len = sound.frames_at(format.rate).saturating_mul(u64::from(format.bytes_per_frame()));
+    let len = u32::try_from(len).ok().and_then(|len| usize::try_from(len).ok()).ok_or(FramesError::TooLong)?;
+    let mut wav = WavInProgress::new(format, len);
+    sound.append_linear(format.rate, wav.samples());
+    wav.finish()
 }
 
 /// Returns how many bytes [`to_wav`] makes of a sound, without decoding it.
@@ -254,10 +256,36 @@ pub fn to_adpcm32(audio: &Audio) -> Result<Audio, FramesError> {
     Ok(Audio::new(AudioType::Adpcm32, bytes))
 }
 
-/// Returns a WAV of these samples.
-pub(super) fn wav_of(format: Format, samples: &[u8]) -> Result<Audio, FramesError> {
-    u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
-    Ok(Audio::new(AudioType::Wav, Wav::file(format, samples)))
+/// A WAV whose samples are appended to its header, so that they are in memory once.
+pub(super) struct WavInProgress {
+    format: Format,
+    file: Vec<u8>,
+}
+
+impl WavInProgress {
+    /// A WAV with space for `len` bytes of samples.
+    pub(super) fn new(format: Format, len: usize) -> Self {
+        let header = Wav::header(format, 0);
+        let mut file = Vec::with_capacity(header.len().saturating_add(len).saturating_add(1));
+        file.extend(header);
+        Self { format, file }
+    }
+
+    /// Returns the bytes of the file, to which samples are appended.
+    pub(super) fn samples(&mut self) -> &mut Vec<u8> {
+        &mut self.file
+    }
+
+    /// Returns the WAV with the samples that were appended.
+    pub(super) fn finish(self) -> Result<Audio, FramesError> {
+        let Self { format, mut file } = self;
+        let header_len = Wav::header_len(format.codec);
+        let len = u32::try_from(file.len() - header_len).map_err(|_| FramesError::TooLong)?;
+        file[..header_len].copy_from_slice(&Wav::header(format, len));
+        // A chunk of RIFF has an even length.
+        file.resize(file.len().next_multiple_of(2), 0);
+        Ok(Audio::new(AudioType::Wav, file))
+    }
 }
 
 /// The reason why a sound cannot be decoded to samples.

@@ -3,7 +3,7 @@
 #[cfg(feature = "wire")]
 use std::time::Duration;
 
-use super::frames::{Samples, wav_of};
+use super::frames::{Samples, WavInProgress};
 use super::{Codec, Format, FramesError};
 use crate::message::Audio;
 
@@ -94,17 +94,18 @@ fn joined(mut sounds: Vec<Samples>, rate: u32, limit: u64) -> Result<Audio, Fram
         return Err(FramesError::TooLong);
     }
     let (Ok(len), Ok(gap)) = (usize::try_from(len), usize::try_from(gap)) else { return Err(FramesError::TooLong) };
-    let mut samples = Vec::with_capacity(len);
+    let mut wav = WavInProgress::new(format, len);
+    let samples = wav.samples();
     for (number, sound) in sounds.iter_mut().enumerate() {
         if number > 0 {
             samples.resize(samples.len() + gap, format.codec.silence());
         }
         match sound.as_in_a_wav() {
             Some(bytes) if are_same => samples.extend_from_slice(bytes),
-            _ => sound.append_linear(format.rate, &mut samples),
+            _ => sound.append_linear(format.rate, samples),
         }
     }
-    wav_of(format, &samples)
+    wav.finish()
 }
 
 const GAP_MILLIS: u64 = 400;

@@ -22,7 +22,7 @@ use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
 ///
 /// It takes up to 3 MiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
 /// foreign WAV file, the samples must begin within the first MiB; and no line of a quoted-printable sound may be longer than 64 KiB.
-/// Several sounds of a foreign mail are joined in memory, for which up to 96 MiB are needed.
+/// Several sounds of a foreign mail are joined in memory, for which up to 80 MiB are needed.
 ///
 /// # Errors
 ///

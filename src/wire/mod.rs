@@ -95,7 +95,7 @@
 //!
 //! A header block of [`HEAD_LIMIT`] bytes and 1000 fields, multiparts and forwarded mails 8 deep, 64 parts, or less where [`DecodeLimits`] say
 //! so. Past them a mail is refused, so that beyond its own size a hostile one costs a few MiB of memory at most. Several sounds may have 32 MiB
-//! together, encoded and joined; up to 96 MiB are needed to join them, and each part of the mail is searched once for each multipart around it.
+//! together, encoded and joined; up to 80 MiB are needed to join them, and each part of the mail is searched once for each multipart around it.
 //!
 //! # Source
 //!
