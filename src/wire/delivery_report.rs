@@ -162,13 +162,21 @@ fn recipient(fields: &Fields<'_>) -> Option<RecipientStatus> {
         status: fields.raw("Status").map(|status| clean(&status)).unwrap_or_default(),
         diagnostic: fields.raw("Diagnostic-Code").map(|reply| behind_type(&reply)),
         digest: fields.raw(DIGEST).and_then(|digest| digest.strip_prefix("sha-256=")?.parse().ok()),
-        custody: fields.raw(CUSTODY).map(|proof| proof.split_ascii_whitespace().collect()),
+        custody: fields
+            .raw(CUSTODY)
+            .map(|proof| proof.split_ascii_whitespace().collect::<String>())
+            .filter(|proof| is_short_word(proof)),
     })
 }
 
 /// Returns the text behind the type of a value, such as `rfc822; `.
 fn behind_type(value: &str) -> String {
     clean(value.split_once(';').map_or(value, |(_, text)| text))
+}
+
+/// Returns whether a text is one word of printable ASCII of at most 500 bytes.
+fn is_short_word(text: &str) -> bool {
+    text.len() <= MOST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Makes one line of printable ASCII of at most 500 bytes.
