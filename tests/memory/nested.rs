@@ -14,7 +14,7 @@ use super::{FOLDER, MB, again, most_resident, print_most_resident};
 
 /// The most that decoding one mail takes, by the documentation of `decode_file`.
 const DOCUMENTED: usize = 80 * 1024 * 1024;
-/// What a process of this test takes before it decodes, and a part of it more.
+/// The memory of a process of this test before it decodes, and some more.
 const PROCESS: usize = 16 * MB;
 
 #[test]
