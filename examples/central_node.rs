@@ -2,7 +2,8 @@
 //!
 //! Run: `cargo run --example central_node -- --config examples/central.toml`. You will see: `listening smtp 127.0.0.1:2525`, then a
 //! line for each message stored and each lamp changed. Ctrl-C or SIGTERM ends it cleanly. With `--greet FILE.wav --to 2010` it stores a
-//! greeting first, and sends it to the distributed node that answers calls for that mailbox.
+//! greeting first, and sends it to the distributed node that answers calls for that mailbox. `--custody-key NODE` prints the key of a distributed
+//! node behind a mail server, and ends.
 
 mod support;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     support::program::main(central)
 }
 
-const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
+const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]] \
+    [--custody-key NODE]";
 const DATABASE: &str = "this central node keeps its mailboxes in a folder; for store = \"postgres://..\", run the one of the package \
     voicemail-postgres: cargo run -p voicemail-postgres --example postgres_node -- --config FILE";

@@ -13,9 +13,11 @@ use voicemail::intake::{ListenMode, ListenerPolicy, SocketFile};
 use voicemail::mwi::LogSink;
 use voicemail::network::{Network, NodeAddress};
 use voicemail::node::{Node, NodeBuilder};
+use voicemail::smtp::CustodySecret;
 
 use super::Failure;
 use super::config::{CentralConfig, PostmasterConfig, StoreConfig};
+use super::custody::to_hex;
 use super::greet::Greet;
 use super::lines::{Line, Out, print_line};
 use super::local_node::LocalNode;
@@ -31,6 +33,10 @@ pub async fn run(
     let ["--config", path, ref rest @ ..] = words[..] else { return Err(usage.into()) };
     let greet = match rest {
         [] => None,
+        ["--custody-key", node] => {
+            println!("{}", custody_key(Path::new(path), node)?);
+            return Ok(ExitCode::SUCCESS);
+        }
         words => Some(Greet::from_words(words, "--greet", "--to").map_err(|error| format!("{error}\n{usage}"))?),
     };
     let path = Path::new(path);
@@ -53,6 +59,17 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the key of a distributed node behind a mail server, as text.
+fn custody_key(path: &Path, node: &str) -> Result<String, Failure> {
+    let config = CentralConfig::load(path)?;
+    let node: NodeAddress = node.parse()?;
+    if config.network.sites_of(&node).next().is_none() {
+        return Err(format!("--custody-key {node}: the network has no such node").into());
+    }
+    let secret = config.custody_secret.ok_or_else(|| format!("{} has no [custody]: the secret", path.display()))?.load()?;
+    Ok(to_hex(&CustodySecret::new(&secret).key_bytes(node.as_str())))
+}
+
 /// Returns the node without its store, and the mail server of the file.
 async fn build(
     path: &Path,
@@ -66,8 +83,13 @@ async fn build(
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
     let local = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
-    let mail_server = |config: &PostmasterConfig| local.forwarder_to_mail_server(&config.server, path, "postmaster");
-    let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?.map(Arc::new);
+    let mail_server = match (&config.postmaster, &config.mail_out) {
+        (Some(PostmasterConfig { server, .. }), _) => Some(local.forwarder_to_mail_server(server, path, "postmaster")?),
+        (None, Some(server)) => Some(local.forwarder_to_mail_server(server, path, "mail_out")?),
+        (None, None) => None,
+    };
+    let mail_server = mail_server.map(Arc::new);
+    let custody_secret = config.custody_secret.map(|source| source.load()).transpose()?;
     let greeting_forwarder = move |_: &Network, there: &NodeAddress| {
         let section = format!("nodes.\"{there}\"");
         let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
@@ -83,10 +105,9 @@ async fn build(
         Some(path) => node.listen(SocketFile::bind(path, 0o660).await?, ListenerPolicy::from(ListenMode::StartTls).lmtp()),
         None => node,
     };
-    let node = match (&mail_server, config.postmaster) {
-        (Some(server), Some(postmaster)) => node.mail_out(Arc::clone(server)).postmaster(postmaster.to),
-        (_, _) => node,
-    };
+    let node = mail_server.iter().map(Arc::clone).fold(node, NodeBuilder::mail_out);
+    let node = config.postmaster.into_iter().fold(node, |node, postmaster| node.postmaster(postmaster.to));
+    let node = custody_secret.iter().map(CustodySecret::new).fold(node, NodeBuilder::custody_secret);
     let node = match tls {
         Some(tls) => tls.offer(node)?,
         None => node,
@@ -112,6 +133,11 @@ fn line_of(event: Event) -> Option<Line> {
             Some(Line::Notice(format!("refused {id}: {origin} may not send messages of the PBX {site}")))
         }
         Event::PostmasterMail { kept_as, .. } => Some(Line::Output(format!("postmaster {kept_as}"))),
+        Event::MailDeferred { mail, reason, retry_in, .. } => {
+            let secs = retry_in.as_secs_f64();
+            Some(Line::Notice(format!("mail {mail} waits; next try in {secs:.1} s, because {reason}")))
+        }
+        Event::MailGivenUp { mail, reason, .. } => Some(Line::Notice(format!("mail {mail} is given up: {reason}"))),
         Event::ReportRefused { .. } => {
             Some(Line::Notice("a delivery report was refused: it was not for a message of this node".to_owned()))
         }

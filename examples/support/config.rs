@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use voicemail::forward::Custody;
 use voicemail::forward::smtp::Security;
 use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword};
 use voicemail::message::{MailAddress, SiteId};
@@ -10,6 +11,7 @@ use voicemail::network::{Network, NodeAddress, Role};
 
 use super::Failure;
 use super::clock::TimeFrom;
+use super::custody::{CustodyConfig, KeySource};
 use super::keys::Keys;
 use super::tls::Identity;
 
@@ -35,6 +37,10 @@ pub struct CentralConfig {
     pub nodes: BTreeMap<NodeAddress, Peer>,
     /// The destination of mail to the postmaster, if that is not a folder.
     pub postmaster: Option<PostmasterConfig>,
+    /// The mail server for receipts, if it is not that of the postmaster.
+    pub mail_out: Option<Peer>,
+    /// The secret that proves receipts to nodes behind a mail server.
+    pub custody_secret: Option<KeySource>,
     /// The source of its time.
     pub time: TimeFrom,
 }
@@ -110,6 +116,8 @@ pub struct DistributedConfig {
     pub central: Peer,
     /// The listener for greetings, if it receives them.
     pub greetings: Option<Listen>,
+    /// Its keys, if a mail server is in between.
+    pub custody: Option<CustodyConfig>,
     /// The source of its time.
     pub time: TimeFrom,
 }
@@ -171,6 +179,16 @@ impl CentralConfig {
             let (to, server) = (keys.required("to", "the operator's e-mail address"), read_peer(keys));
             Some(PostmasterConfig { to: to?, server: server? })
         });
+        let mail_out = keys.section("mail_out", read_peer);
+        let custody_secret = keys.section("custody", |keys| {
+            KeySource::required(keys, "secret", "the secret that proves receipts, and from which the keys of nodes are made")
+        });
+        if mail_out.is_some() && postmaster.is_some() {
+            keys.fault::<()>("postmaster and mail_out both name a mail server, and a node has one; remove mail_out");
+        }
+        if custody_secret.is_some() && mail_out.is_none() && postmaster.is_none() {
+            keys.fault::<()>("mail_out is missing: the mail server for receipts, which custody needs");
+        }
         if let (Some(node), Some(network)) = (&node, &network)
             && !network.is_central_node(node)
         {
@@ -180,7 +198,21 @@ impl CentralConfig {
         match (node, network, spool, store, listen, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(store), Some(listen), Some(time), faults) if faults.is_empty() => {
                 let nodes = nodes.into_iter().collect();
-                Ok(Self { node, network, spool, store, listen, lmtp, tls, access, nodes, postmaster, time })
+                Ok(Self {
+                    node,
+                    network,
+                    spool,
+                    store,
+                    listen,
+                    lmtp,
+                    tls,
+                    access,
+                    nodes,
+                    postmaster,
+                    mail_out,
+                    custody_secret,
+                    time,
+                })
             }
             (.., faults) => Err(faults.join("\n")),
         }
@@ -203,6 +235,20 @@ impl DistributedConfig {
         let listen = keys.optional("listen");
         let (tls, access) = (read_tls(&mut keys), read_access(&mut keys, network.as_ref()));
         let greetings = listen.map(|address| Listen { address, tls, access });
+        let by_relay = match (&node, &network) {
+            (Some(node), Some(network)) => Some(node).filter(|node| custody_of(node, network) != Custody::Final),
+            _ => None,
+        };
+        let custody = match by_relay {
+            Some(node) => {
+                if greetings.is_none() {
+                    keys.fault::<()>("listen is missing: the address at which receipts come, such as 127.0.0.1:2526");
+                }
+                let what = format!("the keys of {node}, which the network puts behind a mail server");
+                keys.required_section("custody", &what, CustodyConfig::read)
+            }
+            None => keys.section("custody", CustodyConfig::read),
+        };
         let site = match (&node, &network) {
             (Some(node), Some(network)) => choose_site(node, network, wanted).or_else(|fault| keys.fault(fault).ok_or(())).ok(),
             _ => None,
@@ -210,7 +256,7 @@ impl DistributedConfig {
         let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
         match (node, network, spool, site, central, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(site), Some(central), Some(time), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, site, central, greetings, time })
+                Ok(Self { node, network, spool, site, central, greetings, custody, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }
@@ -266,6 +312,12 @@ fn read_known_peer(keys: &mut Keys, name: &str, network: Option<&Network>) -> Op
     let node: NodeAddress = name.parse().or_else(|error| keys.fault(format!("{error}")).ok_or(())).ok()?;
     let sites = network?.sites_of(&node).map(|(site, _)| site.id().clone());
     Some(KnownPeer::new(peer, Sites::only(sites)).password(stored))
+}
+
+/// Returns how the node at `node` reaches the central one: the most careful way of all its PBXs.
+pub fn custody_of(node: &NodeAddress, network: &Network) -> Custody {
+    let of_sites: Vec<Custody> = network.sites_of(node).map(|(site, _)| site.custody()).collect();
+    [Custody::Relay, Custody::Auto].into_iter().find(|custody| of_sites.contains(custody)).unwrap_or_default()
 }
 
 /// Returns the PBX that `wanted` names, or else the first one that the node at `node` records for.

@@ -60,17 +60,19 @@ impl DepositService<'_> {
         }
     }
 
-    /// Waits until each of `kept` is forwarded or parked; returns whether all are forwarded.
+    /// Waits until each of `kept` is forwarded, with its receipt if a mail server is in between, or parked; returns whether all are forwarded.
     pub async fn all_forwarded(&self, kept: Vec<MessageId>, mut events: broadcast::Receiver<Occurrence>) -> bool {
         let mut waiting: HashSet<MessageId> = kept.into_iter().collect();
         let mut all = true;
         while !waiting.is_empty() {
             match events.recv().await.map(|Occurrence { event, .. }| event) {
-                Ok(Event::Forwarded { id, .. }) => drop(waiting.remove(&id)),
+                Ok(Event::Forwarded { id, .. } | Event::Confirmed { id, .. }) => drop(waiting.remove(&id)),
                 Ok(Event::Parked { id, .. }) => all &= !waiting.remove(&id),
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    let still: HashSet<_> = self.node.spool().waiting().into_iter().map(|message| message.id).collect();
+                    let spool = self.node.spool();
+                    let relayed = spool.relayed().await.unwrap_or_default().into_iter().map(|message| message.id);
+                    let still: HashSet<_> = spool.waiting().into_iter().map(|message| message.id).chain(relayed).collect();
                     waiting.retain(|id| still.contains(id));
                 }
                 Err(broadcast::error::RecvError::Closed) => return false,

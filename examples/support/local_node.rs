@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use voicemail::clock::SystemClock;
 use voicemail::event::Events;
-use voicemail::forward::SmtpForwarder;
 use voicemail::forward::smtp::{SmtpForwarderBuilder, TlsMemory};
+use voicemail::forward::{Custody, SmtpForwarder};
 use voicemail::network::NodeAddress;
+use voicemail::smtp::{CustodyKey, ReturnPaths};
 
 use super::config::Peer;
 use super::explain;
@@ -27,6 +29,26 @@ impl LocalNode {
     pub fn forwarder_to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
         let of_ca = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");
         let forwarder = self.builder(peer, &of_ca)?.server_name(there.as_str());
+        forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
+    }
+
+    /// Returns a forwarder to the node `there`, or to a mail server that sends messages on to it; an error names `section` of the file at `config`.
+    ///
+    /// The certificate of a mail server has the name of the host that the section connects to.
+    pub fn forwarder_by_relay(
+        &self,
+        there: &NodeAddress,
+        peer: &Peer,
+        (custody, key, paths): (Custody, CustodyKey, ReturnPaths),
+        config: &Path,
+        section: &str,
+    ) -> Result<SmtpForwarder, String> {
+        let forwarder = self.builder(peer, "; it is the certificate of the server's authority")?;
+        let forwarder = match custody {
+            Custody::Relay => forwarder,
+            _ => forwarder.server_name(there.as_str()),
+        };
+        let forwarder = forwarder.return_paths(paths, SystemClock).custody(custody, key);
         forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
     }
 

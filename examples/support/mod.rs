@@ -5,6 +5,7 @@
 pub mod central;
 pub mod clock;
 pub mod config;
+pub mod custody;
 pub mod deposit;
 pub mod deposit_service;
 pub mod greet;

@@ -85,7 +85,7 @@ fn every_fault_of_the_configuration_is_reported_at_once() {
         format!("{bad}: listen is missing: the address to take messages on, such as 127.0.0.1:2525"),
         format!("{bad} [tls]: name either certificate and key, or self_signed = the file to write a certificate to"),
         format!(
-            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, tls, peers, anyone_on, nodes, postmaster, clock"
+            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, lmtp, tls, peers, anyone_on, nodes, postmaster, mail_out, custody, clock"
         ),
     ] {
         assert!(ended.printed.err.contains(&fault), "{fault}\n{ended:#?}");
@@ -106,7 +106,7 @@ fn every_fault_of_the_configuration_is_reported_at_once() {
         ),
         format!(
             "{bad}: store is not a key that is known here; known are node, network, spool, site, central, listen, tls, peers, \
-             anyone_on, clock"
+             anyone_on, custody, clock"
         ),
     ] {
         assert!(ended.printed.err.contains(&fault), "{fault}\n{ended:#?}");
@@ -119,6 +119,60 @@ fn every_fault_of_the_configuration_is_reported_at_once() {
     assert!(ended.printed.err[0].starts_with(&format!("{bad}:2: ")), "{ended:#?}");
     let missing = place.text("missing.toml");
     fails(run("central_node", ["--config", &missing]), &format!("{missing}: No such file or directory (os error 2)"));
+}
+
+#[test]
+fn each_fault_of_the_keys_for_a_mail_server_is_reported() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    place.set_central_address("127.0.0.1:1");
+    let (central, distributed) = (place.text("central.toml"), place.text("distributed.toml"));
+    let network = std::fs::read_to_string(place.path("network.toml")).unwrap();
+    place.write("network.toml", network.replace("ports = 2", "ports = 2\ncustody = \"relay\""));
+    let ended = run("distributed_node", ["--config", &distributed]);
+    let faults = [
+        format!("{distributed}: listen is missing: the address at which receipts come, such as 127.0.0.1:2526"),
+        format!(
+            "{distributed}: custody is missing: the keys of himalaya.voicemail.example, which the network puts behind a mail server"
+        ),
+    ];
+    assert_eq!((ended.status, &ended.printed.err[..]), (Some(1), &faults[..]));
+
+    let text = std::fs::read_to_string(&distributed).unwrap();
+    let with = |key: &str| format!("listen = \"127.0.0.1:0\"\n{text}[custody]\nkey = {key}\n");
+    let where_it_is = "say where it is: { file = \"..\" } or { env = \"..\" }";
+    let make = "openssl rand -hex 32 makes one";
+    place.write("central.pem", rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().cert.pem());
+    place.write("short.key", "not a key");
+    for (key, fault) in [
+        ("\"0123\"".to_owned(), format!("{distributed} [custody]: key is a table, not string")),
+        ("{}".to_owned(), format!("{distributed} [custody] [key]: {where_it_is}")),
+        ("{ file = \"a\", env = \"B\" }".to_owned(), format!("{distributed} [custody] [key]: {where_it_is}")),
+        ("{ file = \"no.key\" }".to_owned(), format!("{}: No such file or directory (os error 2); {make}", place.text("no.key"))),
+        ("{ file = \"short.key\" }".to_owned(), format!("{}: a key has 64 hexadecimal digits; {make}", place.text("short.key"))),
+        (
+            "{ env = \"VOICEMAIL_NO_SUCH_KEY\" }".to_owned(),
+            "the environment variable VOICEMAIL_NO_SUCH_KEY is not set".to_owned(),
+        ),
+    ] {
+        place.write("distributed.toml", with(&key));
+        fails(run("distributed_node", ["--config", &distributed]), &fault);
+    }
+
+    let text = std::fs::read_to_string(&central).unwrap();
+    place.write("central.toml", format!("{text}[custody]\nsecret = {{ file = \"short.key\" }}\n"));
+    fails(
+        run("central_node", ["--config", &central]),
+        &format!("{central}: mail_out is missing: the mail server for receipts, which custody needs"),
+    );
+    place.write("central.toml", text);
+    fails(
+        run("central_node", ["--config", &central, "--custody-key", "himalaya.voicemail.example"]),
+        &format!("{central} has no [custody]: the secret"),
+    );
+    fails(
+        run("central_node", ["--config", &central, "--custody-key", "other.example"]),
+        "--custody-key other.example: the network has no such node",
+    );
 }
 
 #[test]
@@ -223,7 +277,7 @@ fn a_missing_or_unreadable_ca_certificate_is_reported() {
 
 #[test]
 fn unknown_flags_print_the_usage() {
-    let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
+    let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]] [--custody-key NODE]";
     let distributed = "usage: distributed_node --config FILE [--batch] \
         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   or: distributed_node --config FILE --greet MAILBOX --out FILE.wav \
         [--kind normal|busy|temporary|name]";

@@ -101,6 +101,42 @@ fn a_deposit_is_kept_then_forwarded_and_ends_the_program() {
 }
 
 #[test]
+fn a_node_behind_a_mail_server_waits_for_the_receipt() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    let network = fs::read_to_string(place.path("network.toml")).unwrap();
+    place.write("network.toml", network.replace("ports = 2", "ports = 2\ncustody = \"relay\""));
+    // The node itself takes the mail that the central node sends out, and the central node stands for the mail server.
+    let [central_at, edge_at] = [unused_address(), unused_address()];
+    place.set_listen_address(&central_at);
+    let central = fs::read_to_string(place.path("central.toml")).unwrap();
+    let custody = "[custody]\nsecret = { file = \"custody.secret\" }\n";
+    let mail_out = format!("[mail_out]\nconnect = \"{edge_at}\"\nsecurity = \"plain-text\"\n");
+    place.write("central.toml", format!("{central}{custody}{mail_out}"));
+    place.write("custody.secret", "0123456789abcdef".repeat(4) + "\n");
+    let ended = run("central_node", ["--config", &place.text("central.toml"), "--custody-key", "himalaya.voicemail.example"]);
+    let [key] = &ended.printed.out[..] else { panic!("{ended:#?}") };
+    assert_eq!((ended.status, key.len()), (Some(0), 64), "{ended:#?}");
+    place.write("himalaya.key", key);
+    let central = place.central();
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    let config =
+        config.replace("ca = \"central.pem\"", "security = \"plain-text\"\n[custody]\nkey = { file = \"himalaya.key\" }");
+    place.write("distributed.toml", format!("listen = \"{edge_at}\"\n{config}"));
+
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
+    assert_eq!(ended.status, Some(0), "{ended:#?}");
+    let id = ended.printed.lines_of("kept").next().unwrap();
+    for word in ["relayed", "confirmed", "report"] {
+        assert_eq!(ended.printed.lines_of(word).collect::<Vec<_>>(), [id], "{word} {ended:#?}");
+    }
+    let cannot = "receipts of central.voicemail.example cannot come back: the relay refused the probe: 550 ";
+    assert!(ended.printed.err.iter().all(|line| line.starts_with(cannot)), "until the receipt: {ended:#?}");
+    assert!(!format!("{ended:?}").contains(key), "a key is printed nowhere");
+    assert_eq!(fs::read_to_string(place.path("distributed/return-path.key")).unwrap().len(), 65);
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
 fn a_node_with_a_wrong_password_delivers_nothing_and_keeps_all() {
     let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = fs::read_to_string(place.path("central.toml")).unwrap();
