@@ -86,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::audio::to_adpcm32;
+    use crate::audio::{pcm, to_adpcm32};
     use crate::message::{Audio, AudioType, ContentDigest};
 
     fn encoded(pieces: &[&[i16]]) -> Vec<u8> {
@@ -116,6 +116,32 @@ mod tests {
             noise.skip(1).take(16_000).map(|number| i16::try_from(((number >> 16) & 0x3fff) - 8192).unwrap() << 2).collect();
         let bytes = encoded(&[&samples]);
         assert_eq!(ContentDigest::of(&bytes).to_string(), "bb9d18af8d0b400458c3134c0488a9fbe2c8debc5c05de9eab97a1bf9c8d018f");
+    }
+
+    /// The sequences of the ITU-T's software tools (G.191, `src/g726/test_data`) may not come with this crate. `VOICEMAIL_ITU_G726` names a folder with
+    /// them: words of 16 bits, the low byte first, with one byte of a law or one code word each.
+    #[test]
+    fn the_sequences_of_the_itu_are_encoded_bit_by_bit() {
+        let Some(folder) = std::env::var_os("VOICEMAIL_ITU_G726") else {
+            eprintln!("skipped: VOICEMAIL_ITU_G726 names no folder with the ITU's test sequences of G.726");
+            return;
+        };
+        let words = |name: &str| {
+            let bytes = std::fs::read(std::path::Path::new(&folder).join(name)).unwrap();
+            bytes.chunks_exact(2).map(|word| u8::try_from(u16::from_le_bytes([word[0], word[1]])).unwrap()).collect::<Vec<u8>>()
+        };
+        let laws: [(fn(u8) -> i16, [_; 2]); 2] = [
+            (pcm::from_a_law, [("nrm.a", "rn32fa.i", 16_384), ("ovr.a", "rv32fa.i", 2048)]),
+            (pcm::from_mu_law, [("nrm.m", "rn32fm.i", 16_384), ("ovr.m", "rv32fm.i", 2048)]),
+        ];
+        for (expand, sequences) in laws {
+            for (input, output, len) in sequences {
+                let samples: Vec<i16> = words(input).into_iter().map(expand).collect();
+                let codes: Vec<u8> = encoded(&[&samples]).iter().flat_map(|byte| [byte & 15, byte >> 4]).collect();
+                assert_eq!(codes.len(), len, "{input}");
+                assert!(codes == words(output), "{input} does not become {output}");
+            }
+        }
     }
 
     proptest! {
