@@ -26,6 +26,8 @@ pub struct VoicemailSystem {
     pub(crate) add: String,
     pub(crate) dialect: MailDialect,
     pub(crate) honours_privacy: bool,
+    pub(crate) spoken_name: bool,
+    pub(crate) business_card: bool,
 }
 
 impl VoicemailSystem {
@@ -40,6 +42,8 @@ impl VoicemailSystem {
             add: String::new(),
             dialect: MailDialect::Vpim,
             honours_privacy: false,
+            spoken_name: true,
+            business_card: true,
         }
     }
 
@@ -78,6 +82,21 @@ impl VoicemailSystem {
         self
     }
 
+    /// Leaves the recorded name of the sender out of the mails, for a system that cannot play it or plays it as a message. By default, mails in VPIM have
+    /// it.
+    #[must_use]
+    pub const fn without_spoken_name(mut self) -> Self {
+        self.spoken_name = false;
+        self
+    }
+
+    /// Leaves the business card of the sender out of the mails. By default, mails in VPIM have it.
+    #[must_use]
+    pub const fn without_business_card(mut self) -> Self {
+        self.business_card = false;
+        self
+    }
+
     /// The name of the system.
     pub fn name(&self) -> &str {
         &self.name
@@ -98,7 +117,13 @@ impl VoicemailSystem {
         self.prefix_len(number)?;
         let rest = number.as_str().get(self.strip..).filter(|rest| !rest.is_empty())?;
         let address = format!("{}{rest}@{}", self.add, self.domain).parse().ok()?;
-        Some(RemoteMailbox { honours_privacy: self.honours_privacy, ..RemoteMailbox::new(address, self.dialect) })
+        let Self { honours_privacy, spoken_name, business_card, .. } = *self;
+        Some(RemoteMailbox {
+            honours_privacy,
+            spoken_name,
+            business_card,
+            ..RemoteMailbox::new(number.clone(), address, self.dialect)
+        })
     }
 
     /// Returns the length of the longest prefix that `number` begins with.

@@ -79,6 +79,8 @@ use crate::message::{Language, MailboxId};
 ///     add = "+1"                                  # put in front of the rest; by default nothing
 ///     dialect = "vpim"                            # or "vpim-as-stored", or "mail"
 ///     private = true                              # it keeps private messages private; by default none is sent there
+///     spoken_name = true                          # mails in VPIM have the recorded name of the sender; by default true
+///     business_card = true                        # and the sender's business card; by default true
 ///
 ///     [[pbx]]
 ///     id = "berlin"

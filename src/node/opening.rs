@@ -73,14 +73,16 @@ impl NodeBuilder {
         };
         let spool = self.open_spool().await?;
         let outbox = self.outbox().await?;
+        let greeting_store = self.greeting_store().await?;
         let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
-        let mailbox_service = store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission));
+        let mailbox_service =
+            store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission, &greeting_store));
         let room_warnings = match &store {
             Some(store) => Some(self.room_warnings(store, noted, outbox.clone()).await?),
             None => None,
         };
         let age_warnings = self.age_warnings(&current, mailbox_service.as_ref(), room_warnings.as_ref());
-        let greetings = Arc::new(self.greeting_service(&current).await?);
+        let greetings = Arc::new(self.greeting_service(&current, greeting_store));
         let return_path = Arc::new(ReturnPathCheck::new(self.retry.return_path_unproven));
         let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool, &return_path);
         // Another node may have been the central one when the waiting messages were recorded.
@@ -251,10 +253,12 @@ impl NodeBuilder {
         store: &Arc<dyn MessageStore>,
         outbox: Option<&Outbox>,
         admission: &Arc<Admission>,
+        greetings: &Arc<dyn GreetingStore>,
     ) -> MailboxService {
         let service = MailboxService::builder(self.network.domain(), Arc::clone(store), Arc::clone(&self.directory))
             .node(self.address.as_str())
-            .clock(Arc::clone(&self.clock));
+            .clock(Arc::clone(&self.clock))
+            .greetings(Arc::clone(greetings));
         let service = match &self.sent {
             Some(sent) => service.sent_messages(Arc::clone(sent)),
             None => service,
@@ -270,14 +274,16 @@ impl NodeBuilder {
     }
 
     /// Opens the greetings. Their folder is in the spool's, which only this process has open by now.
-    async fn greeting_service(&self, current: &Arc<CurrentNetwork>) -> Result<GreetingService, NodeError> {
-        let store: Arc<dyn GreetingStore> = if let Some(store) = &self.greetings {
-            Arc::clone(store)
-        } else {
-            let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
-            Arc::new(folder.map_err(NodeError::Greetings)?)
-        };
-        Ok(GreetingService::new(
+    async fn greeting_store(&self) -> Result<Arc<dyn GreetingStore>, NodeError> {
+        if let Some(store) = &self.greetings {
+            return Ok(Arc::clone(store));
+        }
+        let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
+        Ok(Arc::new(folder.map_err(NodeError::Greetings)?))
+    }
+
+    fn greeting_service(&self, current: &Arc<CurrentNetwork>, store: Arc<dyn GreetingStore>) -> GreetingService {
+        GreetingService::new(
             store,
             Arc::clone(current),
             Arc::clone(&self.directory),
@@ -285,7 +291,7 @@ impl NodeBuilder {
             self.events.clone(),
             self.make_mail_out.clone(),
             self.retry.clone(),
-        ))
+        )
     }
 
     fn intake(

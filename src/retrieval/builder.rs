@@ -6,6 +6,7 @@ use super::{EmailSettings, MailboxService};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, ListStore};
 use crate::forward::MailOut;
+use crate::greeting::GreetingStore;
 use crate::message::ReceiptChoice;
 use crate::network::Admission;
 use crate::sent::SentStore;
@@ -31,6 +32,7 @@ impl MailboxServiceBuilder {
             receipts: ReceiptChoice::NotRequested,
             sent: None,
             lists: None,
+            greetings: None,
             changing_lists: Arc::default(),
         })
     }
@@ -60,6 +62,11 @@ impl MailboxServiceBuilder {
     /// Without it, owners cannot change them here.
     pub fn private_lists(self, store: impl ListStore) -> Self {
         Self(MailboxService { lists: Some(Arc::new(store)), ..self.0 })
+    }
+
+    /// Sends the recorded names that this store has with the messages of their owners to other voicemail systems. Without it, no names are sent.
+    pub fn greetings(self, store: impl GreetingStore) -> Self {
+        Self(MailboxService { greetings: Some(Arc::new(store)), ..self.0 })
     }
 
     /// Builds the service.

@@ -31,6 +31,7 @@ use crate::audio::join;
 use crate::clock::Clock;
 use crate::directory::{Directory, ListStore, Owner};
 use crate::forward::{MailOut, Outcome, Sender};
+use crate::greeting::GreetingStore;
 use crate::message::{
     Audio, Caller, CallerName, Disposition, Head, MailAddress, MailboxId, Message, MessageId, MessageKind, Origin, Privacy,
     ReceiptChoice, ReceiptRequest, RecordedAt, Stamp, Status, Urgency,
@@ -81,6 +82,7 @@ pub struct MailboxService {
     receipts: ReceiptChoice,
     sent: Option<Arc<dyn SentStore>>,
     lists: Option<Arc<dyn ListStore>>,
+    greetings: Option<Arc<dyn GreetingStore>>,
     /// Held while a private list is read, changed and kept again.
     changing_lists: Arc<futures::lock::Mutex<()>>,
 }

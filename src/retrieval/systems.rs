@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::{MailboxService, RetrievalError};
 use crate::directory::RemoteMailbox;
 use crate::forward::{Outcome, Sender};
-use crate::message::{MailboxId, Message, Privacy};
+use crate::greeting::{GreetingId, GreetingKind};
+use crate::message::{Audio, MailboxId, Message, Privacy};
 use crate::network::LicenceClass;
 use crate::store::{Deposit, StoreError};
 use crate::wire::{ToSystem, encode_for_system};
@@ -87,6 +88,9 @@ impl MailboxService {
     /// The mail is from the owner if the message is, and else from `non-mail-user`, with the name and the number of the caller. A node's outbox accepts
     /// it as soon as it is on stable storage, and tries for days. The same message has the same `Message-ID` each time it is sent.
     ///
+    /// A message of the owner has the owner's recorded name, if the service [knows](super::MailboxServiceBuilder::greetings) one of at most
+    /// [12 seconds](crate::wire::SPOKEN_NAME_LIMIT), and the system plays it.
+    ///
     /// # Errors
     ///
     /// [`RetrievalError::Refused`] without the licence for networked messaging of the owner's PBX; [`RetrievalError::PrivacyNotHonoured`] if the
@@ -115,14 +119,30 @@ impl MailboxService {
 
     /// Writes the mail on a thread that may block, because the sound may have to be decoded and encoded.
     async fn encode_for(&self, owner: &MailboxId, message: Message, to: RemoteMailbox) -> Result<Bytes, RetrievalError> {
-        let (id, from) = (message.id(), self.address(owner).filter(|_| is_from(&message, owner)));
+        let (id, is_own) = (message.id(), is_from(&message, owner));
+        let from = self.address(owner).filter(|_| is_own);
+        let name = if is_own && to.spoken_name { self.spoken_name(owner).await } else { None };
         let (node, domain) = (Arc::clone(&self.node), Arc::clone(&self.domain));
         let encoded = blocking(move || {
-            let form = ToSystem { from: from.as_ref(), ..ToSystem::new(&node, &domain, &to.address, to.dialect) };
-            encode_for_system(&message, &form)
+            let (from, spoken_name, business_card) = (from.as_ref(), name.as_ref(), to.business_card);
+            let form = ToSystem::new(&node, &domain, &to.address, to.dialect);
+            encode_for_system(&message, &ToSystem { from, spoken_name, business_card, ..form })
         });
         let encoded = encoded.await?;
         encoded.map_err(|source| RetrievalError::Sound { id, source })
+    }
+
+    /// Returns the recorded name of `owner`; none if the store of greetings fails, because the message does not need it.
+    async fn spoken_name(&self, owner: &MailboxId) -> Option<Audio> {
+        let name = GreetingId::new(owner.clone(), GreetingKind::Name);
+        match self.greetings.as_ref()?.read(&name).await {
+            Ok(greeting) => greeting?.sound_at(self.clock.now().instant).cloned(),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%owner, error, "a recorded name could not be read, and the message is sent without it");
+                None
+            }
+        }
     }
 }
 

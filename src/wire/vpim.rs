@@ -1,5 +1,7 @@
 //! [`encode_for_system`]: a message as a mail to another voicemail system.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
@@ -29,14 +31,16 @@ pub struct ToSystem<'a> {
     pub to: &'a MailAddress,
     /// The form that the other system understands.
     pub dialect: MailDialect,
-    /// The sender's name as the sender speaks it. A mail in VPIM has it if it takes at most [`SPOKEN_NAME_LIMIT`] seconds.
+    /// The sender's name as the sender speaks it. A mail in VPIM has it if it takes at most [`SPOKEN_NAME_LIMIT`] seconds and can be decoded.
     pub spoken_name: Option<&'a Audio>,
+    /// Whether a mail in VPIM has the business card of the caller.
+    pub business_card: bool,
 }
 
 impl<'a> ToSystem<'a> {
-    /// Returns a mail of the node `node` and the domain `domain` to `to`, from nobody who has a mailbox.
+    /// Returns a mail of the node `node` and the domain `domain` to `to`, from nobody who has a mailbox, with a business card.
     pub const fn new(node: &'a str, domain: &'a str, to: &'a MailAddress, dialect: MailDialect) -> Self {
-        Self { node, domain, from: None, to, dialect, spoken_name: None }
+        Self { node, domain, from: None, to, dialect, spoken_name: None, business_card: true }
     }
 }
 
@@ -79,13 +83,13 @@ pub fn encode_for_system(message: &Message, to: &ToSystem<'_>) -> Result<Bytes, 
 
     let mut parts = Vec::new();
     if is_vpim {
-        parts.extend(spoken_name(to)?);
+        parts.extend(spoken_name(to));
     } else {
         parts.push(words(head));
     }
     parts.push(sound(message, to.dialect)?);
     let body = if is_vpim {
-        parts.push(business_card(&head.caller, to.from));
+        parts.extend(to.business_card.then(|| business_card(&head.caller, to.from)));
         ContentType::new("multipart/voice-message").attribute("version", "2.0")
     } else {
         ContentType::new("multipart/mixed")
@@ -136,14 +140,14 @@ fn sound(message: &Message, dialect: MailDialect) -> Result<MimePart<'static>, F
     })
 }
 
-/// Returns the part with the sender's spoken name, which comes first; none if there is no name, or it is too long.
-fn spoken_name(to: &ToSystem<'_>) -> Result<Option<MimePart<'static>>, FramesError> {
-    let short =
-        |audio: &&Audio| length_of(audio.media(), audio.bytes()).is_some_and(|length| length.as_secs() < SPOKEN_NAME_LIMIT);
-    let Some(name) = to.spoken_name.filter(short) else { return Ok(None) };
-    let name = if to.dialect == MailDialect::Vpim { to_adpcm32(name)? } else { name.clone() };
+/// Returns the part with the sender's spoken name, which comes first; none if there is no name, or it is too long or damaged.
+fn spoken_name(to: &ToSystem<'_>) -> Option<MimePart<'static>> {
+    let short = |audio: &&Audio| length_of(audio.media(), audio.bytes()).is_some_and(|length| length <= LONGEST_NAME);
+    let name = to.spoken_name.filter(short)?;
+    // A message with no name is better than none.
+    let name = if to.dialect == MailDialect::Vpim { to_adpcm32(name).ok()? } else { name.clone() };
     let file_name = format!("name.{}", name.media().extension());
-    Ok(Some(voice_part(&name, "Originator-Spoken-Name", &file_name)))
+    Some(voice_part(&name, "Originator-Spoken-Name", &file_name))
 }
 
 /// Returns a part with a sound and its role.
@@ -196,11 +200,10 @@ fn escaped(text: &str) -> String {
 ///
 /// RFC 3801 §4.4.3, which expects about 5 seconds.
 pub const SPOKEN_NAME_LIMIT: u64 = 12;
+const LONGEST_NAME: Duration = Duration::from_secs(SPOKEN_NAME_LIMIT);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::message::{ClockQuality, ClockSource, Privacy, ReceiptRequest, RecordedAt, Urgency};
     use crate::wire::decode;
@@ -253,9 +256,26 @@ mod tests {
         assert!(place("voice=Originator-Spoken-Name") < place("voice=Voice-Message"));
         assert!(text.contains("MIME-Version: 1.0 (Voice 2.0)\r\n"));
         assert!(place("voice=Voice-Message") < place("text/directory"));
-        let long = Audio::new(AudioType::Basic, vec![0x55; 8000 * 12]);
-        let mail = written(&message, MailDialect::VpimAsStored, None, Some(&long));
-        assert!(!String::from_utf8(mail.to_vec()).unwrap().contains("Spoken-Name"), "too long");
+        let damaged = Audio::new(AudioType::Wav, &b"RIFF"[..]);
+        for (name, has_name) in [(8000 * 12, true), (8000 * 12 + 1, false)]
+            .map(|(samples, has_name)| (Audio::new(AudioType::Basic, vec![0x55; samples]), has_name))
+            .into_iter()
+            .chain([(damaged, false)])
+        {
+            let mail = written(&message, MailDialect::Vpim, None, Some(&name));
+            assert_eq!(String::from_utf8(mail.to_vec()).unwrap().contains("Spoken-Name"), has_name, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_system_that_wants_no_business_card_gets_none() {
+        let (message, to) = (message("Anna"), "4711@vpim.example".parse().unwrap());
+        let to = ToSystem::new("vm.example.com", "example.com", &to, MailDialect::Vpim);
+        for business_card in [true, false] {
+            let mail = encode_for_system(&message, &ToSystem { business_card, ..to }).unwrap();
+            assert_eq!(String::from_utf8(mail.to_vec()).unwrap().contains("text/directory"), business_card);
+            assert_eq!(decode(&mail).unwrap().head().caller.number, message.head().caller.number);
+        }
     }
 
     #[test]

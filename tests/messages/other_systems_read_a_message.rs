@@ -30,7 +30,8 @@ fn mail(dialect: MailDialect) -> Vec<u8> {
     let to = "4711@vpim.example".parse().unwrap();
     let from = "2001@example.com".parse().unwrap();
     let mut system = ToSystem::new("vm.example.com", "example.com", &to, dialect);
-    system.from = Some(&from);
+    let name = Audio::new(AudioType::Basic, vec![0x55; 8000]);
+    (system.from, system.spoken_name) = (Some(&from), Some(&name));
     encode_for_system(&message(), &system).unwrap().to_vec()
 }
 
@@ -52,11 +53,12 @@ const READER: &str = r#"
 import email, email.policy, sys
 mail = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
 parts = [part for part in mail.walk() if not part.is_multipart()]
-sound = [part for part in parts if part.get_content_maintype() == "audio"][0]
+sounds = [part for part in parts if part.get_content_maintype() == "audio"]
 print(mail["from"].addresses[0].display_name, mail["from"].addresses[0].addr_spec, sep="|")
 print(mail["date"], mail["importance"], mail["sensitivity"], mail["content-duration"], sep="|")
-print(mail["mime-version"], mail.get_content_type(), sound.get_content_type(), sep="|")
-print(sound["content-disposition"].params.get("voice"), len(sound.get_payload(decode=True)), sep="|")
+print(mail["mime-version"], mail.get_content_type(), sounds[0].get_content_type(), sep="|")
+for sound in sounds:
+    print(sound["content-disposition"].params.get("voice"), len(sound.get_payload(decode=True)), sep="|")
 print(len(mail.defects) + sum(len(part.defects) for part in parts))
 print("|".join(line for line in parts[-1].get_payload(decode=True).decode().splitlines() if line.startswith(("FN", "TEL"))))
 "#;
@@ -69,6 +71,7 @@ fn python_reads_who_called_when_and_what() {
         "J. Groß; \u{5c71}\u{7530}|2001@example.com",
         "Wed, 25 Mar 2026 23:59:00 +0100|High|Private|2",
         "1.0 (Voice 2.0)|multipart/voice-message|audio/32kadpcm",
+        "Originator-Spoken-Name|4000",
         "Voice-Message|8000",
         "0",
         "FN:J. Groß\\; \u{5c71}\u{7530}|TEL;TYPE=VOICE:+493023125014",

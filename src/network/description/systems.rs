@@ -30,9 +30,12 @@ fn system(name: String, value: Value, fields: &mut TableReader) -> Option<Voicem
     let strip = parts.number("strip").value().unwrap_or(0);
     let add = parts.text("add").value().unwrap_or_default();
     let honours_privacy = parts.boolean("private").value().unwrap_or(false);
+    let spoken_name = parts.boolean("spoken_name").value().unwrap_or(true);
+    let business_card = parts.boolean("business_card").value().unwrap_or(true);
     fields.end_inner(parts);
     let strip = usize::try_from(strip).unwrap_or(usize::MAX);
-    Some(VoicemailSystem { name, domain: domain?, prefixes: prefixes?, strip, add, dialect, honours_privacy })
+    let (domain, prefixes) = (domain?, prefixes?);
+    Some(VoicemailSystem { name, domain, prefixes, strip, add, dialect, honours_privacy, spoken_name, business_card })
 }
 
 fn prefix(value: Value, parts: &mut TableReader) -> Option<String> {
@@ -83,6 +86,8 @@ mod tests {
             domain = "york.example"
             prefixes = ["87"]
             dialect = "mail"
+            spoken_name = false
+            business_card = false
             "#,
         );
         let network = network.unwrap();
@@ -94,6 +99,9 @@ york    york.example         87          0      -    mail     no
         assert_eq!(network.to_system_table(), table);
         let reached = network.remote(&"8617555".parse().unwrap()).unwrap();
         assert_eq!((reached.address.to_string().as_str(), reached.honours_privacy), ("+1617555@vpim.boston.example", true));
+        let to_york = network.remote(&"8700".parse().unwrap()).unwrap();
+        let parts = [&reached, &to_york].map(|mailbox| (mailbox.spoken_name, mailbox.business_card));
+        assert_eq!(parts, [(true, true), (false, false)]);
         assert_eq!(network.remote(&"2001".parse().unwrap()), None);
     }
 
@@ -115,6 +123,7 @@ york    york.example         87          0      -    mail     no
             prefixes = []
             [system.d]
             prefixes = [87]
+            spoken_name = "no"
             "#,
         );
         let faults = faults.unwrap_err();
@@ -130,9 +139,10 @@ york    york.example         87          0      -    mail     no
             ("N82", "found 8500, which begins with 85 of system.b"),
             ("N32", "system.d.domain"),
             ("N33", "system.d.prefixes"),
+            ("N33", "system.d.spoken_name"),
         ] {
             assert!(faults.iter().any(|fault| fault.contains(code) && fault.contains(part)), "{code} {part} in {faults:#?}");
         }
-        assert_eq!(faults.len(), 11, "{faults:#?}");
+        assert_eq!(faults.len(), 12, "{faults:#?}");
     }
 }

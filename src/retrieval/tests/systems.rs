@@ -120,3 +120,27 @@ async fn a_number_is_not_called_unknown_while_nobody_knows() {
     assert!(matches!(results[0].1, Ok(Sent::Stored(Deposit::Stored(_)))), "{results:?}");
     assert!(matches!(&results[1].1, Err(error) if error.is_transient()), "{results:?}");
 }
+
+#[cfg(feature = "fs")]
+#[tokio::test]
+async fn the_recorded_name_of_the_sender_goes_along() {
+    use crate::disk::PowerCutDisk;
+    use crate::greeting::{GreetingFolder, GreetingId, GreetingKind, GreetingStoreExt as _};
+
+    let (service, mails) = service(&[LicenceClass::NetworkedMessaging]);
+    let greetings = GreetingFolder::open(PowerCutDisk::new(), "/greetings").await.unwrap();
+    let name = GreetingId::new(mailbox("2001"), GreetingKind::Name);
+    greetings.record(name, Some(sound(0x20, 700)), None, DateTime::UNIX_EPOCH).await.unwrap();
+    let service = MailboxService { greetings: Some(Arc::new(greetings)), ..service };
+    let own = composed(&service, Privacy::Normal).await;
+    let other = Caller { number: "2003".parse().ok(), name: None };
+    let passed_on = Message::new(Head { caller: other, ..own.head().clone() }, own.audio().clone());
+    let boston = service.directory.remote(&mailbox("8617")).await.unwrap().unwrap();
+    let without = RemoteMailbox { spoken_name: false, ..boston.clone() };
+    for (message, to, has_name) in [(&own, &boston, true), (&own, &without, false), (&passed_on, &boston, false)] {
+        service.send_to_system(&mailbox("2001"), message, to).await.unwrap();
+        let (_, _, mail) = mails.taken().remove(0);
+        assert_eq!(text(&mail).contains("voice=Originator-Spoken-Name"), has_name, "{}", text(&mail));
+        assert_eq!(wire::decode(&mail).unwrap().audio().bytes().len(), 4000, "the message is played, and not the name");
+    }
+}
