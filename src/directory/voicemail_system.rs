@@ -1,12 +1,13 @@
 //! [`VoicemailSystem`]: another voicemail system, and the numbers by which owners reach its mailboxes.
 
 use super::RemoteMailbox;
-use crate::message::{MailDialect, MailboxId};
+use crate::message::{MailAddress, MailDialect, MailboxId};
 
 /// A voicemail system outside the network, to which owners send messages by mail.
 ///
 /// A number that begins with one of the prefixes is a mailbox of the system: of several prefixes, the longest counts. Of the number, the first
-/// `strip` characters are taken off and `add` is put in front; the result, at `domain`, is the address.
+/// `strip` characters are taken off and `add` is put in front; the result, at `domain`, is the address. Whole numbers may have any address, also one
+/// that is no number; such a number comes before all prefixes.
 ///
 /// ```
 /// use voicemail::directory::VoicemailSystem;
@@ -15,6 +16,8 @@ use crate::message::{MailDialect, MailboxId};
 /// let mailbox = boston.mailbox(&"86175550123".parse()?).expect("a number of Boston");
 /// assert_eq!(mailbox.address.to_string(), "+16175550123@vpim.boston.example");
 /// assert_eq!(boston.mailbox(&"2001".parse()?), None);
+/// let boston = boston.address("5501".parse()?, "anna@boston.example".parse()?);
+/// assert_eq!(boston.mailbox(&"5501".parse()?).unwrap().address.to_string(), "anna@boston.example");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub struct VoicemailSystem {
     pub(crate) name: String,
     pub(crate) domain: String,
     pub(crate) prefixes: Vec<String>,
+    pub(crate) addresses: Vec<(MailboxId, MailAddress)>,
     pub(crate) strip: usize,
     pub(crate) add: String,
     pub(crate) dialect: MailDialect,
@@ -31,13 +35,14 @@ pub struct VoicemailSystem {
 }
 
 impl VoicemailSystem {
-    /// Returns a system whose mailboxes have addresses in `domain`, a host name; without prefixes, and with mails in VPIM.
+    /// Returns a system whose mailboxes have addresses in `domain`, a host name; without prefixes and addresses, and with mails in VPIM.
     pub fn new(name: impl Into<String>, domain: impl Into<String>) -> Self {
         let (name, domain) = (name.into(), domain.into());
         Self {
             name,
             domain,
             prefixes: Vec::new(),
+            addresses: Vec::new(),
             strip: 0,
             add: String::new(),
             dialect: MailDialect::Vpim,
@@ -51,6 +56,13 @@ impl VoicemailSystem {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefixes.push(prefix.into());
+        self
+    }
+
+    /// Adds a number that owners reach this address by, whose domain may be another than that of the system.
+    #[must_use]
+    pub fn address(mut self, number: MailboxId, address: MailAddress) -> Self {
+        self.addresses.push((number, address));
         self
     }
 
@@ -112,11 +124,14 @@ impl VoicemailSystem {
         self.prefixes.iter().map(String::as_str)
     }
 
-    /// Returns the mailbox that owners reach by `number`; `None` if no prefix fits, or the number has no digit beyond those that are taken off.
+    /// The numbers that have an address, with this address.
+    pub fn addresses(&self) -> impl Iterator<Item = (&MailboxId, &MailAddress)> {
+        self.addresses.iter().map(|(number, address)| (number, address))
+    }
+
+    /// Returns the mailbox that owners reach by `number`; `None` if it has no address and no prefix fits, or the number has no digit beyond those that are taken off.
     pub fn mailbox(&self, number: &MailboxId) -> Option<RemoteMailbox> {
-        self.prefix_len(number)?;
-        let rest = number.as_str().get(self.strip..).filter(|rest| !rest.is_empty())?;
-        let address = format!("{}{rest}@{}", self.add, self.domain).parse().ok()?;
+        let address = self.address_of(number).cloned().or_else(|| self.by_prefix(number))?;
         let Self { honours_privacy, spoken_name, business_card, .. } = *self;
         Some(RemoteMailbox {
             honours_privacy,
@@ -126,14 +141,27 @@ impl VoicemailSystem {
         })
     }
 
+    fn address_of(&self, number: &MailboxId) -> Option<&MailAddress> {
+        self.addresses().find(|(known, _)| *known == number).map(|(_, address)| address)
+    }
+
+    fn by_prefix(&self, number: &MailboxId) -> Option<MailAddress> {
+        self.prefix_len(number)?;
+        let rest = number.as_str().get(self.strip..).filter(|rest| !rest.is_empty())?;
+        format!("{}{rest}@{}", self.add, self.domain).parse().ok()
+    }
+
     /// Returns the length of the longest prefix that `number` begins with.
     fn prefix_len(&self, number: &MailboxId) -> Option<usize> {
         self.prefixes().filter(|prefix| number.as_str().starts_with(prefix)).map(str::len).max()
     }
 }
 
-/// Returns the mailbox at the system with the longest prefix that `number` begins with.
+/// Returns the mailbox at the system that has an address for `number`, or else at that with the longest prefix that it begins with.
 pub(crate) fn find(systems: &[VoicemailSystem], number: &MailboxId) -> Option<RemoteMailbox> {
+    if let Some(system) = systems.iter().find(|system| system.address_of(number).is_some()) {
+        return system.mailbox(number);
+    }
     let fitting = systems.iter().filter_map(|system| Some((system.prefix_len(number)?, system)));
     fitting.max_by_key(|(len, _)| *len)?.1.mailbox(number)
 }
@@ -151,11 +179,19 @@ mod tests {
         let systems = [
             VoicemailSystem::new("all", "far.example").prefix("8").prefix("+44"),
             VoicemailSystem::new("boston", "boston.example").prefix("8617").strip(4),
+            VoicemailSystem::new("york", "york.example")
+                .address("5501".parse().unwrap(), "anna@mail.york.example".parse().unwrap())
+                .address("86171".parse().unwrap(), "ben@york.example".parse().unwrap())
+                .address("sales".parse().unwrap(), "sales@york.example".parse().unwrap()),
         ];
         assert_eq!(reached(&systems, "86175550"), Some("5550@boston.example".to_owned()));
         assert_eq!(reached(&systems, "8616"), Some("8616@far.example".to_owned()));
         assert_eq!(reached(&systems, "+442079460112"), Some("+442079460112@far.example".to_owned()));
         assert_eq!(reached(&systems, "8617"), None, "nothing is left of the number");
+        assert_eq!(reached(&systems, "5501"), Some("anna@mail.york.example".to_owned()));
+        assert_eq!(reached(&systems, "86171"), Some("ben@york.example".to_owned()), "a whole number comes before a prefix");
+        assert_eq!(reached(&systems, "sales"), Some("sales@york.example".to_owned()));
+        assert_eq!(reached(&systems, "55011"), None);
         assert_eq!(reached(&systems, "2001"), None);
         assert_eq!(reached(&systems, "anna"), None);
     }

@@ -62,8 +62,8 @@ impl NetworkBuilder {
         self
     }
 
-    /// Adds another voicemail system, to which owners send messages by mail. None of its prefixes is one of another system, and no mailbox and no list of the
-    /// network has a number that begins with one.
+    /// Adds another voicemail system, to which owners send messages by mail. None of its prefixes, and no number with an address, is one of another system,
+    /// and no mailbox and no list of the network has such a number, or one that begins with a prefix.
     pub fn system(mut self, system: VoicemailSystem) -> Self {
         self.systems.push(system);
         self

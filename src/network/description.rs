@@ -75,6 +75,7 @@ use crate::message::{Language, MailboxId};
 ///     [system.boston]                             # another voicemail system, which owners send messages to
 ///     domain = "vpim.boston.example"
 ///     prefixes = ["8617"]                         # the numbers that lead there begin so
+///     addresses = { 5501 = "anna@partner.example" }  # whole numbers, each with its address; beside prefixes, or in place of them
 ///     strip = 1                                   # characters of the number that are not in the address; by default 0
 ///     add = "+1"                                  # put in front of the rest; by default nothing
 ///     dialect = "vpim"                            # or "vpim-as-stored", or "mail"

@@ -89,11 +89,11 @@ impl Network {
     }
 
     /// Returns a table with a line for each other voicemail system: its domain, the prefixes of the numbers that lead there and what they become, the
-    /// form of the mails, and whether private messages are sent there. The form is that of [`to_table`](Self::to_table).
+    /// numbers with an address, the form of the mails, and whether private messages are sent there. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
-    /// SYSTEM  DOMAIN               PREFIXES  STRIP  ADD  DIALECT  PRIVATE
-    /// boston  vpim.boston.example  8617      1      +1   vpim     yes
+    /// SYSTEM  DOMAIN               PREFIXES  ADDRESSES                 STRIP  ADD  DIALECT  PRIVATE
+    /// boston  vpim.boston.example  8617      5501 anna@boston.example  1      +1   vpim     yes
     /// ```
     pub fn to_system_table(&self) -> String {
         let row = |system: &VoicemailSystem| {
@@ -103,6 +103,7 @@ impl Network {
                 system.name.clone(),
                 system.domain.clone(),
                 names(&system.prefixes),
+                or_dash(system.addresses().map(|(number, address)| format!("{number} {address}"))),
                 system.strip.to_string(),
                 add.to_owned(),
                 system.dialect.to_string(),
@@ -302,7 +303,7 @@ const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "POR
 const MAILBOX_HEADINGS: [&str; 8] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS", "DAYS", "WARNED"];
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
 const UNDELIVERABLE_HEADINGS: [&str; 2] = ["PBX", "UNDELIVERABLE TO"];
-const SYSTEM_HEADINGS: [&str; 7] = ["SYSTEM", "DOMAIN", "PREFIXES", "STRIP", "ADD", "DIALECT", "PRIVATE"];
+const SYSTEM_HEADINGS: [&str; 8] = ["SYSTEM", "DOMAIN", "PREFIXES", "ADDRESSES", "STRIP", "ADD", "DIALECT", "PRIVATE"];
 const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
 const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
 #[cfg(feature = "http-client")]

@@ -459,6 +459,31 @@ pub enum Rule {
         /// The mailbox or list.
         number: MailboxId,
     },
+    /// N83: a number has one address at other voicemail systems.
+    #[error(
+        "a number leads to one address at other voicemail systems; found {number} for system.{} and system.{}; remove one",
+        .first.escape_debug(), .system.escape_debug()
+    )]
+    AddressTaken {
+        /// The name of the system.
+        system: String,
+        /// The number.
+        number: MailboxId,
+        /// The first system of the description that has an address for it.
+        first: String,
+    },
+    /// N84: no mailbox and no list has a number with an address at another voicemail system.
+    #[error(
+        "a number with an address at another voicemail system is no mailbox and no list; found {number}, which has an address in \
+         system.{}; renumber it, or remove the address",
+        .system.escape_debug()
+    )]
+    AddressOfMailbox {
+        /// The name of the system.
+        system: String,
+        /// The mailbox or list.
+        number: MailboxId,
+    },
     /// A rule for the form of a description.
     #[error(transparent)]
     Form(#[from] FormRule),

@@ -12,8 +12,10 @@ pub(super) fn check(systems: &[VoicemailSystem], index: &SiteIndex<'_>, found: &
     for system in systems {
         values_can_be_used(system, found);
         prefixes_are_of_no_mailbox(system, index, found);
+        addresses_are_of_no_mailbox(system, index, found);
     }
     prefixes_are_of_one_system(systems, found);
+    numbers_have_one_address(systems, found);
 }
 
 fn values_can_be_used(system: &VoicemailSystem, found: &mut Vec<Rule>) {
@@ -23,8 +25,8 @@ fn values_can_be_used(system: &VoicemailSystem, found: &mut Vec<Rule>) {
     if !is_host_name(&system.domain) {
         invalid("a domain is a host name", &system.domain);
     }
-    if system.prefixes.is_empty() {
-        invalid("a system has one or more prefixes", "none");
+    if system.prefixes.is_empty() && system.addresses.is_empty() {
+        invalid("a system has one or more prefixes or addresses", "none");
     }
     for prefix in system.prefixes.iter().filter(|prefix| !is_number(prefix)) {
         invalid("a prefix has 1 to 15 digits, which a plus may precede", prefix);
@@ -53,6 +55,22 @@ fn prefixes_are_of_one_system(systems: &[VoicemailSystem], found: &mut Vec<Rule>
         for prefix in &system.prefixes {
             if let Some(first) = first_with.insert(prefix, &system.name) {
                 found.push(Rule::PrefixTaken { system: system.name.clone(), prefix: prefix.clone(), first: first.clone() });
+            }
+        }
+    }
+}
+
+fn addresses_are_of_no_mailbox(system: &VoicemailSystem, index: &SiteIndex<'_>, found: &mut Vec<Rule>) {
+    let taken = system.addresses().map(|(number, _)| number).filter(|number| index.is_mailbox_or_list(number));
+    found.extend(taken.map(|number| Rule::AddressOfMailbox { system: system.name.clone(), number: number.clone() }));
+}
+
+fn numbers_have_one_address(systems: &[VoicemailSystem], found: &mut Vec<Rule>) {
+    let mut first_with = HashMap::new();
+    for system in systems {
+        for (number, _) in system.addresses() {
+            if let Some(first) = first_with.insert(number, &system.name) {
+                found.push(Rule::AddressTaken { system: system.name.clone(), number: number.clone(), first: first.clone() });
             }
         }
     }

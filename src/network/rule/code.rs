@@ -60,6 +60,8 @@ impl Rule {
             Self::InvalidSystem { .. } => "N80",
             Self::PrefixTaken { .. } => "N81",
             Self::PrefixOfMailbox { .. } => "N82",
+            Self::AddressTaken { .. } => "N83",
+            Self::AddressOfMailbox { .. } => "N84",
             Self::Form(rule) => rule.code(),
         }
     }
