@@ -139,8 +139,9 @@ impl MailboxService {
     /// # Errors
     ///
     /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or leads to no mailbox; [`RetrievalError::Store`]
-    /// if the message is not in the mailbox, or the store fails; [`RetrievalError::IsReceipt`] if it is a receipt;
-    /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
+    /// if the message is not in the mailbox, or the store fails; [`RetrievalError::IsReceipt`] if it is a receipt; [`RetrievalError::Refused`] as for
+    /// [`remote`](Self::remote); [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory
+    /// fails.
     ///
     /// # Cancel safety
     ///

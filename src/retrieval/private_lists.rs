@@ -24,7 +24,7 @@ impl MailboxService {
         Ok(list.map(|list| list.members().to_vec()).unwrap_or_default())
     }
 
-    /// Adds a mailbox or a distribution list to the private list `number` of `owner`, which is created if there is none; returns all members. A
+    /// Adds a mailbox, a number at another voicemail system or a distribution list to the private list `number` of `owner`, which is created if there is none; returns all members. A
     /// member that is there already stays where it is. A private list is no member, and neither is a distribution list that has one of the numbers 1
     /// to 20.
     ///
@@ -33,7 +33,8 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::NoSuchMailbox`] if `member` is neither a mailbox nor a distribution list; [`RetrievalError::ListFull`] if the list has 360
+    /// [`RetrievalError::NoSuchMailbox`] if `member` is no mailbox, no number at another system and no distribution list;
+    /// [`RetrievalError::Refused`] as for [`remote`](Self::remote); [`RetrievalError::ListFull`] if the list has 360
     /// members; [`RetrievalError::Directory`] if the directory fails; else as for [`list_members`](Self::list_members).
     ///
     /// # Cancel safety
@@ -119,6 +120,7 @@ impl MailboxService {
             return Ok(false);
         }
         let found = self.directory.list_members(owner, member).await;
-        Ok(found.map_err(|source| RetrievalError::Directory { mailbox: member.clone(), source })?.is_some())
+        let is_list = found.map_err(|source| RetrievalError::Directory { mailbox: member.clone(), source })?.is_some();
+        Ok(is_list || self.remote(owner, member).await?.is_some())
     }
 }

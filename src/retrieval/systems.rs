@@ -15,12 +15,13 @@ use crate::store::{Deposit, StoreError};
 use crate::wire::{ToSystem, encode_for_system};
 
 impl MailboxService {
-    /// Returns the mailbox at another voicemail system that `owner` reaches by `number`. `None` if there is none, if `number` is a mailbox here, if the
-    /// owner's PBX has no licence for networked messaging, or if the service sends no mail.
+    /// Returns the mailbox at another voicemail system that `owner` reaches by `number`. `None` if there is none, if `number` is a mailbox here, or if the
+    /// service sends no mail.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
+    /// [`RetrievalError::Refused`] if there is one, and the owner's PBX has no licence for networked messaging; [`RetrievalError::NoSuchMailbox`] if the
+    /// directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -35,13 +36,13 @@ impl MailboxService {
             return Ok(None);
         }
         let home = self.owner(owner).await?.home;
-        let licence = mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant);
-        Ok(licence.is_ok().then_some(remote))
+        mail.licences.check(&home, LicenceClass::NetworkedMessaging, self.clock.now().instant)?;
+        Ok(Some(remote))
     }
 
     /// Sends a message that `owner` has made here to each of `numbers`, and returns the result for each, in any order: a mailbox here gets it as by
-    /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system). When the directory cannot answer, a
-    /// number that is no mailbox here gets [`RetrievalError::Directory`], because it may lead to another system.
+    /// [`deliver`](Self::deliver), and a [remote](Self::remote) one as by [`send_to_system`](Self::send_to_system), if the owner may send there. When the
+    /// directory cannot answer, a number that is no mailbox here gets [`RetrievalError::Directory`], because it may lead to another system.
     ///
     /// # Cancel safety
     ///
@@ -53,17 +54,22 @@ impl MailboxService {
         message: &Message,
         numbers: &[MailboxId],
     ) -> Vec<(MailboxId, Result<Sent, RetrievalError>)> {
-        let (mut remotes, mut unknown) = (HashMap::new(), HashMap::new());
+        let (mut here, mut remotes, mut unknown) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut results = Vec::with_capacity(numbers.len());
         for number in numbers {
             match self.remote(owner, number).await {
-                Ok(Some(remote)) => drop(remotes.insert(number, remote)),
-                Ok(None) => {}
+                Ok(Some(remote)) => {
+                    remotes.insert(number, remote);
+                }
+                Ok(None) => here.push(number.clone()),
+                Err(refused @ RetrievalError::Refused(_)) => results.push((number.clone(), Err(refused))),
                 // The store knows whether the mailbox is here.
-                Err(error) => drop(unknown.insert(number.clone(), error)),
+                Err(error) => {
+                    here.push(number.clone());
+                    unknown.insert(number.clone(), error);
+                }
             }
         }
-        let here: Vec<_> = numbers.iter().filter(|number| !remotes.contains_key(number)).cloned().collect();
-        let mut results = Vec::with_capacity(numbers.len());
         // The list of sent messages has only those that are for a mailbox here.
         if !here.is_empty() {
             let stored = self.deliver(message, &here).await.into_iter();

@@ -124,6 +124,10 @@ pub enum Prompt {
     AddressesFull,
     /// The message was not sent to this mailbox.
     NotSentTo(MailboxId),
+    /// The message is private, and the voicemail system that it is for is not known to keep it so.
+    PrivacyNotHonoured,
+    /// The owner's PBX has no licence for messages to other voicemail systems.
+    NotLicensed,
     /// The sender has no mailbox that an answer could be sent to.
     CannotAnswer,
     /// The number of the sender is not known.

@@ -10,7 +10,7 @@ use voicemail::audio::to_adpcm32;
 use voicemail::call::{CallScript, CallTranscript};
 use voicemail::directory::VoicemailSystem;
 use voicemail::forward::{ForwardError, MailOut, Outcome, Sender};
-use voicemail::message::MailAddress;
+use voicemail::message::{MailAddress, Privacy};
 use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
 use voicemail::store::MemoryStore;
 use voicemail::telephone::Prompt;
@@ -42,20 +42,32 @@ fn network(licences: &[LicenceClass]) -> Network {
     Network::builder("voicemail.example").site(london).system(boston).build().unwrap()
 }
 
+/// A central node of this network, whose mails go out here.
+async fn site_with(licences: &[LicenceClass], out: impl MailOut) -> CentralSite {
+    let network = network(licences);
+    let directory = network.directory();
+    let store = MemoryStore::new(["2001", "2002"].map(mailbox));
+    let describe =
+        |folder: &Path| Node::builder(address(CENTRAL), network, directory, folder.join(CENTRAL)).store(store).mail_out(out);
+    CentralSite::open_node(describe, |driver| driver).await
+}
+
+fn log_in() -> CallScript {
+    CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu)
+}
+
+/// Begins a message to Boston.
+fn to_boston() -> CallScript {
+    log_in().press("6").until_said(|prompt| *prompt == Prompt::EnterMailbox).press("8617#")
+}
+
 /// Records a message of three seconds, and sends it to Boston and to 2002.
 async fn sends_to_boston(
     licences: &[LicenceClass],
 ) -> (CentralSite, CallTranscript, mpsc::UnboundedReceiver<(MailAddress, Bytes)>) {
     let (passes, mails) = mpsc::unbounded_channel();
-    let network = network(licences);
-    let directory = network.directory();
-    let store = MemoryStore::new(["2001", "2002"].map(mailbox));
-    let describe = |folder: &Path| {
-        Node::builder(address(CENTRAL), network, directory, folder.join(CENTRAL)).store(store).mail_out(Passes(passes))
-    };
-    let central = CentralSite::open_node(describe, |driver| driver).await;
-    let script = CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#");
-    let script = script.until_said(is_menu).press("6").until_said(|prompt| *prompt == Prompt::EnterMailbox).press("8617#");
+    let central = site_with(licences, Passes(passes)).await;
+    let script = to_boston();
     let asks_for_more = |prompt: &Prompt| matches!(prompt, Prompt::EnterNextMailbox | Prompt::EnterMailbox);
     let script = script.until_said(asks_for_more).press("2002#").until_said(|prompt| *prompt == Prompt::EnterNextMailbox);
     let script = script.press("#").until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu).press("1");
@@ -79,10 +91,29 @@ async fn an_owner_reaches_a_mailbox_at_another_system() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_licence_the_caller_hears_of_no_mailbox() {
+async fn without_the_licence_the_owner_hears_that() {
     let (central, transcript, mut mails) = sends_to_boston(&[LicenceClass::Voicemail]).await;
-    assert!(transcript.prompts().contains(&Prompt::NoSuchMailbox), "{transcript:?}");
+    assert!(transcript.prompts().contains(&Prompt::NotLicensed), "{transcript:?}");
     assert_eq!(central.summary("2002").await.new, 1, "the other one has the message");
     central.close().await;
     assert!(mails.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_message_is_sent_when_it_is_no_longer_private() {
+    let (passes, mut mails) = mpsc::unbounded_channel();
+    let central = site_with(&[LicenceClass::Voicemail, LicenceClass::NetworkedMessaging], Passes(passes)).await;
+    let script = to_boston().until_said(|prompt| *prompt == Prompt::EnterNextMailbox).press("#").until_ended(is_tone);
+    let script = script.speak(SECOND * 3).press("#").until_said(is_menu).press("5");
+    let script = script.until_said(|prompt| *prompt == Prompt::MarkedPrivate).press("1");
+    let script = script.until_said(|prompt| *prompt == Prompt::PrivacyNotHonoured).until_said(is_menu).press("5");
+    let script = script.until_said(|prompt| *prompt == Prompt::MarkedNotPrivate).press("1");
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    let said = transcript.prompts();
+    let refusal = said.iter().position(|prompt| *prompt == Prompt::PrivacyNotHonoured).unwrap();
+    assert_eq!(said[refusal - 1], Prompt::NotSentTo(mailbox("8617")), "{said:?}");
+    let (_, mail) = mails.recv().await.unwrap();
+    assert_eq!(voicemail::wire::decode(&mail).unwrap().head().privacy, Privacy::Normal);
+    central.close().await;
+    assert!(mails.recv().await.is_none(), "nothing private was sent");
 }

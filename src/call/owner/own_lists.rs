@@ -81,6 +81,7 @@ fn changed(result: Option<Result<Vec<MailboxId>, RetrievalError>>) -> ListOutcom
     match result {
         Some(Ok(members)) => ListOutcome::Members(members),
         Some(Err(RetrievalError::NoSuchMailbox(_))) => ListOutcome::NoSuchMailbox,
+        Some(Err(RetrievalError::Refused(_))) => ListOutcome::NotLicensed,
         Some(Err(RetrievalError::NotOnList { .. })) => ListOutcome::NotAMember,
         Some(Err(RetrievalError::ListFull(_))) => ListOutcome::Full,
         Some(Err(error)) => {

@@ -40,8 +40,12 @@ impl OwnerConversation<'_> {
             if let Some(members) = directory.list_members(&owner, &number).await.map_err(failed)? {
                 return Ok(Addressee::List { list: number, members });
             }
-            let remote = service.remote(&owner, &number).await?;
-            Ok(remote.map_or(Addressee::Unknown, |_| Addressee::Mailbox(number)))
+            match service.remote(&owner, &number).await {
+                Ok(Some(_)) => Ok(Addressee::Mailbox(number)),
+                Ok(None) => Ok(Addressee::Unknown),
+                Err(RetrievalError::Refused(_)) => Ok(Addressee::NotLicensed),
+                Err(error) => Err(error),
+            }
         };
         let found = self.session.wait(finding).await;
         found.and_then(|found| found.inspect_err(warn).ok()).unwrap_or(Addressee::Unavailable)
@@ -124,8 +128,11 @@ impl OwnerConversation<'_> {
         };
         let message = made.message.clone();
         let Some(results) = self.session.wait(service.send(&owner, &message, &to)).await else { return SendOutcome::Failed };
-        let is_unknown = |result: &Result<Sent, _>| matches!(result, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_))));
-        let unknown = results.iter().filter(|(_, result)| is_unknown(result)).count();
+        let count =
+            |is: fn(&RetrievalError) -> bool| results.iter().filter(|(_, result)| result.as_ref().err().is_some_and(is)).count();
+        let unknown = count(|error| matches!(error, RetrievalError::Store(StoreError::NoSuchMailbox(_))));
+        let unlicensed = count(|error| matches!(error, RetrievalError::Refused(_)));
+        let too_private = count(|error| matches!(error, RetrievalError::PrivacyNotHonoured { .. }));
         let is_sent = |result: Result<Sent, RetrievalError>| match result.inspect_err(warn) {
             Ok(Sent::Mailed(outcome)) => outcome == Outcome::Accepted,
             result => result.is_ok(),
@@ -137,6 +144,10 @@ impl OwnerConversation<'_> {
             SendOutcome::Delivered
         } else if unknown == to.len() {
             SendOutcome::NoSuchMailbox
+        } else if unlicensed == to.len() {
+            SendOutcome::NotLicensed
+        } else if too_private == failed.len() {
+            SendOutcome::PrivacyNotHonoured(failed)
         } else if failed.len() == to.len() {
             SendOutcome::Failed
         } else {
@@ -151,6 +162,7 @@ fn not_made(error: Option<RetrievalError>) -> SendOutcome {
     warn(&error);
     match error {
         RetrievalError::CallerHasNoMailbox(_) => SendOutcome::CannotAnswer,
+        RetrievalError::Refused(_) => SendOutcome::NotLicensed,
         _ => SendOutcome::Failed,
     }
 }

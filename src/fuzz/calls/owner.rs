@@ -308,12 +308,15 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
         Awaited::Greeting => OwnerEvent::GreetingSet(if good { GreetingOutcome::Done } else { GreetingOutcome::Failed }),
         Awaited::Addressee => OwnerEvent::Addressee(match number % 8 {
             3 => Addressee::Unavailable,
+            5 => Addressee::NotLicensed,
             6 => Addressee::List { list: mailbox(9), members: (2..6).map(mailbox).collect() },
             7 => Addressee::Unknown,
             _ => Addressee::Mailbox(mailbox(number)),
         }),
         Awaited::Sent => OwnerEvent::Sent(match number % 8 {
+            2 => SendOutcome::PrivacyNotHonoured(vec![mailbox(2)]),
             3 => SendOutcome::Failed,
+            4 => SendOutcome::NotLicensed,
             5 => SendOutcome::Partly(vec![mailbox(2)]),
             6 => SendOutcome::NoSuchMailbox,
             7 => SendOutcome::CannotAnswer,
@@ -323,6 +326,7 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
         Awaited::SentMessages if good => OwnerEvent::SentListed((0..number % 4).map(sent).collect()),
         Awaited::Page | Awaited::SentMessages => OwnerEvent::NotListed,
         Awaited::PrivateList => OwnerEvent::ListChanged(match number % 8 {
+            2 => ListOutcome::NotLicensed,
             3 => ListOutcome::Failed,
             4 => ListOutcome::NoSuchMailbox,
             5 => ListOutcome::NotAMember,

@@ -44,6 +44,20 @@ async fn what_is_no_mailbox_and_no_list_is_no_member() {
 }
 
 #[tokio::test]
+async fn a_number_at_another_system_is_a_member_with_a_licence() {
+    for (licences, is_member) in [(&[LicenceClass::NetworkedMessaging][..], true), (&[], false)] {
+        let (service, _) = super::systems::service(licences);
+        let lists = ListFolder::open(PowerCutDisk::new(), "/lists").await.unwrap();
+        let service = MailboxService { lists: Some(Arc::new(lists)), ..service };
+        let added = service.add_to_list(&mailbox("2001"), seven(), &mailbox("8617")).await;
+        match is_member {
+            true => assert_eq!(added.unwrap(), [mailbox("8617")]),
+            false => assert!(matches!(added, Err(RetrievalError::Refused(_))), "{added:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn changes_at_once_by_two_telephones_are_all_made() {
     let (service, anna) = (service().await, mailbox("2001"));
     let members = ["2002", "2003", "sales", "help", "900"].map(mailbox);

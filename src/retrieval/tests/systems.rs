@@ -6,7 +6,7 @@ use crate::message::MailDialect;
 use crate::retrieval::Sent;
 
 /// A service whose owners reach two systems: by 86 one that honours privacy, by 87 one that does not.
-fn service(licences: &[LicenceClass]) -> (MailboxService, Arc<SentMails>) {
+pub(super) fn service(licences: &[LicenceClass]) -> (MailboxService, Arc<SentMails>) {
     let owners =
         ["2001", "2002"].map(|number| (mailbox(number), Owner::new("london".parse().unwrap(), chrono_tz::Europe::London)));
     let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("86").strip(1).honours_privacy();
@@ -69,9 +69,12 @@ async fn a_private_message_goes_only_where_it_stays_private() {
 async fn without_the_licence_a_number_leads_to_no_other_system() {
     let (service, mails) = service(&[]);
     let message = composed(&service, Privacy::Normal).await;
-    assert_eq!(service.remote(&mailbox("2001"), &mailbox("8617")).await.unwrap(), None);
-    let results = sent(&service, &message, &[mailbox("8617")]).await;
-    assert!(matches!(results[0].1, Err(RetrievalError::Store(StoreError::NoSuchMailbox(_)))), "{results:?}");
+    let found = service.remote(&mailbox("2001"), &mailbox("8617")).await;
+    assert!(matches!(found, Err(RetrievalError::Refused(_))), "{found:?}");
+    assert_eq!(service.remote(&mailbox("2001"), &mailbox("2009")).await.unwrap(), None);
+    let results = sent(&service, &message, &["8617", "2002"].map(mailbox)).await;
+    assert!(matches!(results[0].1, Err(RetrievalError::Refused(_))), "{results:?}");
+    assert!(matches!(results[1].1, Ok(Sent::Stored(_))), "{results:?}");
     assert!(mails.taken().is_empty());
 }
 

@@ -150,6 +150,8 @@ pub enum Addressee {
     },
     /// No mailbox and no list has this number.
     Unknown,
+    /// The number leads to another voicemail system, and the owner's PBX has no licence for messages there.
+    NotLicensed,
     /// The directory did not answer; the same number may be found later.
     Unavailable,
 }
@@ -162,6 +164,8 @@ pub enum ListOutcome {
     Members(Vec<MailboxId>),
     /// No mailbox and no distribution list has the number of the new member.
     NoSuchMailbox,
+    /// The number of the new member leads to another voicemail system, and the owner's PBX has no licence for messages there.
+    NotLicensed,
     /// The list does not have the member that was to be removed.
     NotAMember,
     /// The list has as many members as it can have.
@@ -192,8 +196,13 @@ pub enum SendOutcome {
     Delivered,
     /// The message was stored in some mailboxes, but not in these. A second try sends it to these only.
     Partly(Vec<MailboxId>),
+    /// The message is private, and was not sent to these numbers: they lead to systems that are not known to keep it so. Everybody else has it. A second
+    /// try sends it to these only.
+    PrivacyNotHonoured(Vec<MailboxId>),
     /// No mailbox has this number.
     NoSuchMailbox,
+    /// The number leads to another voicemail system, and the owner's PBX has no licence for messages there.
+    NotLicensed,
     /// The caller who left the message has no mailbox, so there can be no answer.
     CannotAnswer,
     /// The message could not be delivered to anyone; the same call may succeed later.

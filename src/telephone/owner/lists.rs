@@ -112,6 +112,7 @@ impl OwnerDialogue {
             (ListStep::Change(change, _), ListOutcome::NoSuchMailbox) => {
                 self.enter_member(list, change, vec![Prompt::NoSuchMailbox])
             }
+            (ListStep::Change(change, _), ListOutcome::NotLicensed) => self.enter_member(list, change, vec![Prompt::NotLicensed]),
             (ListStep::Change(change, _), ListOutcome::NotAMember) => self.enter_member(list, change, vec![Prompt::NotAMember]),
             (ListStep::Change(..), ListOutcome::Full) => self.at_list(list, vec![Prompt::ListFull]),
             (ListStep::Change(..) | ListStep::Delete, _) => self.at_list(list, vec![Prompt::ChangeFailed]),

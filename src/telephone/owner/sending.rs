@@ -27,12 +27,19 @@ impl OwnerDialogue {
         let said = match sent {
             SendOutcome::Delivered => return self.finish(recording, vec![Prompt::Sent]),
             SendOutcome::NoSuchMailbox => return self.give_up(recording, Prompt::NoSuchMailbox),
+            SendOutcome::NotLicensed => return self.give_up(recording, Prompt::NotLicensed),
             SendOutcome::CannotAnswer => return self.give_up(recording, Prompt::CannotAnswer),
             SendOutcome::Failed => vec![Prompt::NotSent],
-            SendOutcome::Partly(missing) if missing.is_empty() => return self.finish(recording, vec![Prompt::Sent]),
+            SendOutcome::Partly(missing) | SendOutcome::PrivacyNotHonoured(missing) if missing.is_empty() => {
+                return self.finish(recording, vec![Prompt::Sent]);
+            }
             SendOutcome::Partly(missing) => {
-                let more = (missing.len() > MAX_NAMED).then_some(Prompt::NotSent);
-                let said = missing.iter().take(MAX_NAMED).cloned().map(Prompt::NotSentTo).chain(more).collect();
+                let said = not_sent_to(&missing).collect();
+                set_addressees(&mut recording.purpose, missing);
+                said
+            }
+            SendOutcome::PrivacyNotHonoured(missing) => {
+                let said = not_sent_to(&missing).chain([Prompt::PrivacyNotHonoured]).collect();
                 set_addressees(&mut recording.purpose, missing);
                 said
             }
@@ -46,6 +53,12 @@ impl OwnerDialogue {
         self.drop_recording(&mut recording);
         self.finish(recording, vec![said])
     }
+}
+
+/// Says who has not got a message; of many, some.
+fn not_sent_to(missing: &[MailboxId]) -> impl Iterator<Item = Prompt> {
+    let more = (missing.len() > MAX_NAMED).then_some(Prompt::NotSent);
+    missing.iter().take(MAX_NAMED).cloned().map(Prompt::NotSentTo).chain(more)
 }
 
 fn set_addressees(purpose: &mut RecordingPurpose, mailboxes: Vec<MailboxId>) {

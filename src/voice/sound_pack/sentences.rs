@@ -52,6 +52,8 @@ sentences! {
         CannotPassOn: "cannot-pass-on";
         EnterMailbox: "enter-mailbox", ["vm-whichbox", "vm-then-pound"];
         NoSuchMailbox: "no-such-mailbox", ["invalid"];
+        PrivacyNotHonoured: "privacy-not-honoured";
+        NotLicensed: "not-licensed", ["feature-not-avail-line"];
         EnterOwnMailbox: "enter-own-mailbox", ["vm-login", "vm-then-pound"];
         EnterNextMailbox: "enter-next-mailbox", ["vm-whichbox", "vm-then-pound"];
         AddressesFull: "addresses-full";

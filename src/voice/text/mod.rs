@@ -88,6 +88,8 @@ pub fn log_text(prompt: &Prompt) -> String {
         Prompt::CannotPassOn => "The message is private, and cannot be passed on.",
         Prompt::EnterMailbox => "Enter the number of the mailbox to send the message to, and then press pound.",
         Prompt::NoSuchMailbox => "No mailbox has this number.",
+        Prompt::PrivacyNotHonoured => "The message is private, and cannot be sent to that system.",
+        Prompt::NotLicensed => "There is no licence for messages to other systems.",
         Prompt::EnterOwnMailbox => "Enter the number of your mailbox, and then press pound.",
         Prompt::EnterNextMailbox => "Enter the number of another mailbox, and then press pound; or press only pound to go on.",
         Prompt::AddressesFull => "No more mailboxes can be added.",

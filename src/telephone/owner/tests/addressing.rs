@@ -117,6 +117,7 @@ fn a_number_that_is_not_found_is_entered_again() {
     press(&mut call, "6");
     for (missing, said) in [
         (OwnerEvent::Addressee(Addressee::Unknown), Prompt::NoSuchMailbox),
+        (OwnerEvent::Addressee(Addressee::NotLicensed), Prompt::NotLicensed),
         (found_list("901", &[]), Prompt::NoSuchMailbox),
         (OwnerEvent::Addressee(Addressee::Unavailable), Prompt::NotAvailable),
     ] {
@@ -201,6 +202,19 @@ fn five_of_many_who_did_not_get_it_are_named() {
 }
 
 #[test]
+fn a_message_that_is_too_private_is_sent_when_it_is_not() {
+    let mut call = composed(&["2042", "8700"]);
+    press(&mut call, "5");
+    press(&mut call, "1");
+    let said = [Prompt::NotSentTo(mailbox("8700")), Prompt::PrivacyNotHonoured, message_review()];
+    let refused = OwnerEvent::Sent(SendOutcome::PrivacyNotHonoured(mailboxes(&["8700"])));
+    assert_eq!(after(&mut call, refused), [say(&said)]);
+    assert_eq!(press(&mut call, "5"), [say(&[Prompt::MarkedNotPrivate, message_review()])]);
+    assert_eq!(press(&mut call, "1"), [compose(&["8700"])]);
+    assert_eq!(after(&mut call, SENT), [say(&[Prompt::Sent, main_menu()])]);
+}
+
+#[test]
 fn a_message_that_was_not_sent_is_tried_again_or_discarded() {
     let mut call = composed(&["2042"]);
     for _ in 0..2 {
@@ -231,9 +245,11 @@ fn an_answer_is_recorded_heard_and_sent() {
 
 #[test]
 fn an_answer_that_can_reach_nobody_is_discarded() {
-    for (outcome, said) in
-        [(SendOutcome::NoSuchMailbox, Prompt::NoSuchMailbox), (SendOutcome::CannotAnswer, Prompt::CannotAnswer)]
-    {
+    for (outcome, said) in [
+        (SendOutcome::NoSuchMailbox, Prompt::NoSuchMailbox),
+        (SendOutcome::NotLicensed, Prompt::NotLicensed),
+        (SendOutcome::CannotAnswer, Prompt::CannotAnswer),
+    ] {
         let mut call = heard(vec![new(1)]);
         press(&mut call, "9");
         after(&mut call, OwnerEvent::Played);

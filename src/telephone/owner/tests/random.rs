@@ -14,6 +14,7 @@ fn addressees() -> impl Strategy<Value = Addressee> {
         mailboxes().prop_map(Addressee::Mailbox),
         vec(mailboxes(), 0..5).prop_map(|members| Addressee::List { list: mailbox("900"), members }),
         Just(Addressee::Unknown),
+        Just(Addressee::NotLicensed),
         Just(Addressee::Unavailable),
     ]
 }
@@ -22,6 +23,7 @@ fn private_lists() -> impl Strategy<Value = ListOutcome> {
     prop_oneof![
         5 => vec(mailboxes(), 0..30).prop_map(ListOutcome::Members),
         1 => Just(ListOutcome::NoSuchMailbox),
+        1 => Just(ListOutcome::NotLicensed),
         1 => Just(ListOutcome::NotAMember),
         1 => Just(ListOutcome::Full),
         1 => Just(ListOutcome::Failed),
@@ -51,7 +53,9 @@ fn outcomes() -> impl Strategy<Value = SendOutcome> {
         4 => Just(SendOutcome::Delivered),
         1 => Just(SendOutcome::NoSuchMailbox),
         1 => Just(SendOutcome::CannotAnswer),
+        1 => Just(SendOutcome::NotLicensed),
         1 => vec(mailboxes(), 0..8).prop_map(SendOutcome::Partly),
+        1 => vec(mailboxes(), 0..8).prop_map(SendOutcome::PrivacyNotHonoured),
         1 => Just(SendOutcome::Failed),
     ]
 }
@@ -252,7 +256,7 @@ impl Driver {
             OwnerEvent::GreetingSet(GreetingOutcome::Done) | OwnerEvent::Sent(SendOutcome::Delivered) => {
                 self.held = if self.held == Held::Used { Held::No } else { self.held };
             }
-            OwnerEvent::Sent(SendOutcome::Partly(missing)) if missing.is_empty() => {
+            OwnerEvent::Sent(SendOutcome::Partly(missing) | SendOutcome::PrivacyNotHonoured(missing)) if missing.is_empty() => {
                 self.held = if self.held == Held::Used { Held::No } else { self.held };
             }
             OwnerEvent::GreetingSet(_) | OwnerEvent::Sent(_) => {
@@ -355,7 +359,10 @@ fn is_true(prompt: &Prompt, event: &OwnerEvent, discards: bool) -> bool {
         // A message that is old already is kept without a change.
         Prompt::Kept => *event == DONE || !matches!(event, OwnerEvent::Marked(_)),
         Prompt::GreetingSaved | Prompt::NameSaved | Prompt::GreetingRemoved | Prompt::GreetingUntil(_) => set,
-        Prompt::Sent => *event == SENT || *event == OwnerEvent::Sent(SendOutcome::Partly(Vec::new())),
+        Prompt::Sent => {
+            let nobody_is_missing = [SendOutcome::Partly(Vec::new()), SendOutcome::PrivacyNotHonoured(Vec::new())];
+            *event == SENT || nobody_is_missing.map(OwnerEvent::Sent).contains(event)
+        }
         Prompt::PinChanged => *event == OwnerEvent::PinSet(PinChangeOutcome::Kept),
         Prompt::RecordingDiscarded => discards,
         Prompt::Addressee(_) => matches!(event, OwnerEvent::Addressee(_)),
@@ -366,6 +373,13 @@ fn is_true(prompt: &Prompt, event: &OwnerEvent, discards: bool) -> bool {
         Prompt::MessageIsYours => *event == OwnerEvent::Taken(TakeOutcome::Yours),
         Prompt::TakenBy(_) | Prompt::NoRoomToTake => matches!(event, OwnerEvent::Taken(_)),
         Prompt::NotSent => matches!(event, OwnerEvent::Sent(_)),
+        Prompt::PrivacyNotHonoured => matches!(event, OwnerEvent::Sent(SendOutcome::PrivacyNotHonoured(_))),
+        Prompt::NotLicensed => [
+            OwnerEvent::Sent(SendOutcome::NotLicensed),
+            OwnerEvent::Addressee(Addressee::NotLicensed),
+            OwnerEvent::ListChanged(ListOutcome::NotLicensed),
+        ]
+        .contains(event),
         Prompt::TooShort | Prompt::NoSpeech => matches!(event, OwnerEvent::Recorded(_)),
         _ => true,
     }
