@@ -1,9 +1,11 @@
-//! [`Disposition`]: the end of a message in its mailbox.
+//! [`Disposition`]: the outcome of a message.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The end of a message in its mailbox, as a receipt reports it.
+use super::DeliveryFailure;
+
+/// The outcome of a message, as a receipt reports it.
 ///
 /// # Source
 ///
@@ -17,18 +19,34 @@ pub enum Disposition {
     RemovedUnheard,
     /// The message was removed unheard because of its age.
     Expired,
+    /// The message never reached its mailbox, which is at another voicemail system.
+    NotDelivered(DeliveryFailure),
 }
 
 impl Disposition {
     /// All dispositions.
-    pub const ALL: [Self; 3] = [Self::Played, Self::RemovedUnheard, Self::Expired];
+    pub const ALL: [Self; 8] = [
+        Self::Played,
+        Self::RemovedUnheard,
+        Self::Expired,
+        Self::NotDelivered(DeliveryFailure::NoSuchMailbox),
+        Self::NotDelivered(DeliveryFailure::MailboxFull),
+        Self::NotDelivered(DeliveryFailure::TooLong),
+        Self::NotDelivered(DeliveryFailure::NotReached),
+        Self::NotDelivered(DeliveryFailure::Refused),
+    ];
 
-    /// Returns the name: `displayed`, `deleted` or `expired`.
+    /// Returns the name: `displayed`, `deleted`, `expired`, or `failed/` and the name of a [`DeliveryFailure`].
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Played => "displayed",
             Self::RemovedUnheard => "deleted",
             Self::Expired => "expired",
+            Self::NotDelivered(DeliveryFailure::NoSuchMailbox) => "failed/no-such-mailbox",
+            Self::NotDelivered(DeliveryFailure::MailboxFull) => "failed/mailbox-full",
+            Self::NotDelivered(DeliveryFailure::TooLong) => "failed/too-long",
+            Self::NotDelivered(DeliveryFailure::NotReached) => "failed/not-reached",
+            Self::NotDelivered(DeliveryFailure::Refused) => "failed/refused",
         }
     }
 }
@@ -49,6 +67,24 @@ impl FromStr for Disposition {
 
 /// A text that names no [`Disposition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no disposition has this name; dispositions are displayed, deleted, expired")]
+#[error("no disposition has this name; dispositions are displayed, deleted, expired, failed/..")]
 #[non_exhaustive]
 pub struct UnknownDisposition;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_disposition_has_a_name_and_each_failure_is_one() {
+        for disposition in Disposition::ALL {
+            assert_eq!(disposition.as_str().parse(), Ok(disposition));
+        }
+        for failure in DeliveryFailure::ALL {
+            let disposition = Disposition::NotDelivered(failure);
+            assert_eq!(disposition.as_str().strip_prefix("failed/"), Some(failure.as_str()));
+            assert!(Disposition::ALL.contains(&disposition));
+        }
+        assert!("failed".parse::<Disposition>().is_err());
+    }
+}

@@ -9,7 +9,7 @@ pub enum MessageKind {
     /// A message that somebody has recorded.
     #[default]
     Voice,
-    /// A receipt: it reports to the sender of another message what became of that one. Nobody has recorded it; its sound is a moment of silence, and
+    /// A receipt: it reports to the sender of another message what became of that one, also that it could not be delivered. Nobody has recorded it; its sound is a moment of silence, and
     /// its text and the prompt of the telephone say what it reports.
     ///
     /// It counts like any other message, and lights the lamp: the lamp says that the mailbox has something that its owner has not heard, and the

@@ -8,6 +8,7 @@ pub(crate) mod call_details;
 mod call_fields;
 mod call_id;
 mod caller;
+mod delivery_failure;
 mod digest;
 mod disposition;
 mod head_encoding;
@@ -42,6 +43,7 @@ pub use self::call_details::CallDetails;
 pub use self::call_fields::{CallFields, InvalidCallField};
 pub use self::call_id::{CallId, InvalidCallId};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
+pub use self::delivery_failure::DeliveryFailure;
 pub use self::digest::{ContentDigest, InvalidContentDigest};
 #[cfg(feature = "wire")]
 pub(crate) use self::digest::{read_hex, write_hex};

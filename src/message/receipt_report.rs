@@ -23,13 +23,13 @@ use super::{Disposition, MailboxId, MessageId};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ReceiptReport {
-    /// The end of the message.
+    /// The outcome of the message.
     pub disposition: Disposition,
-    /// The mailbox in which the message was.
+    /// The mailbox that the message was for; of one at another voicemail system, the number by which owners reach it.
     pub mailbox: MailboxId,
     /// The id of the message in that mailbox.
     pub message: MessageId,
-    /// When the message was recorded.
+    /// When the message was recorded, or sent to another voicemail system.
     pub recorded_at: DateTime<Utc>,
 }
 

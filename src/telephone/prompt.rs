@@ -68,9 +68,10 @@ pub enum Prompt {
     From(Caller),
     /// The length of the message.
     Length(Duration),
-    /// The message is a receipt: it says what became of a message that the owner has sent. The days are named as the listener names them today.
+    /// The message is a receipt: it says what became of a message that the owner has sent, also that it could not be delivered. The days are named as the
+    /// listener names them today.
     Receipt {
-        /// The end of the message.
+        /// The outcome of the message.
         disposition: Disposition,
         /// The mailbox that the message was sent to.
         mailbox: MailboxId,
@@ -78,9 +79,9 @@ pub enum Prompt {
         recorded: Stamp,
         /// The day on which it was recorded.
         recorded_day: RelativeDay,
-        /// When it was heard or removed, in the listener's zone.
+        /// When it was heard or removed, or the failure was reported, in the listener's zone.
         at: Stamp,
-        /// The day on which it was heard or removed.
+        /// The day of this moment.
         at_day: RelativeDay,
     },
     /// The message itself is played.

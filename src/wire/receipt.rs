@@ -37,6 +37,7 @@ const fn field(disposition: Disposition) -> &'static str {
         Disposition::Played => "manual-action/MDN-sent-automatically; displayed",
         Disposition::RemovedUnheard => "manual-action/MDN-sent-automatically; deleted",
         Disposition::Expired => "automatic-action/MDN-sent-automatically; deleted/expired",
+        Disposition::NotDelivered(_) => "automatic-action/MDN-sent-automatically; deleted/error",
     }
 }
 
@@ -46,6 +47,7 @@ const fn sentence(disposition: Disposition) -> &'static str {
         Disposition::Played => "has been played.",
         Disposition::RemovedUnheard => "was removed before it was played.",
         Disposition::Expired => "was never played, and has been removed because of its age.",
+        Disposition::NotDelivered(_) => "could not be delivered.",
     }
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn receipt(
         Disposition::Played => "played",
         Disposition::RemovedUnheard => "removed",
         Disposition::Expired => "expired",
+        Disposition::NotDelivered(_) => "failed",
     };
     let original = request.original().map_or(String::new(), |id| format!("Original-Message-ID: {id}\r\n"));
     let in_reply_to = request.original().map_or(String::new(), |id| format!("In-Reply-To: {id}\r\n"));

@@ -9,7 +9,9 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use self::words::{ReceiptWords, Words};
-use super::{CallFields, Caller, Disposition, Head, Language, MessageKind, Privacy, ReceiptReport, Stamp, Urgency};
+use super::{
+    CallFields, Caller, DeliveryFailure, Disposition, Head, Language, MessageKind, Privacy, ReceiptReport, Stamp, Urgency,
+};
 
 /// Returns the subject of a mail with a message whose sound has this length: `Voice message from Anna Whitfield +442079460112, 0:42`.
 ///
@@ -17,7 +19,7 @@ use super::{CallFields, Caller, Disposition, Head, Language, MessageKind, Privac
 pub(crate) fn subject(head: &Head, language: Option<&Language>, length: Duration) -> String {
     let words = Words::of(language);
     if let MessageKind::Receipt(report) = &head.kind {
-        return outcome(receipt_words(words, report), report);
+        return outcome(words, report);
     }
     let urgent = if head.urgency == Urgency::Urgent { words.urgent } else { "" };
     format!("{urgent}{}, {}", message_from(words, &head.caller), minutes(length))
@@ -45,7 +47,7 @@ pub(crate) fn text(head: &Head, zone: Tz, language: Option<&Language>, length: D
     if let MessageKind::Receipt(report) = &head.kind {
         let of_receipt = receipt_words(words, report);
         return [
-            format!("{}.", outcome(of_receipt, report)),
+            format!("{}.", outcome(words, report)),
             format!("{}{}", words.recorded, moment(report.recorded_at)),
             format!("{}{}", of_receipt.at, moment(head.recorded_at.instant)),
             String::new(),
@@ -82,12 +84,28 @@ fn receipt_words<'a>(words: &'a Words, report: &ReceiptReport) -> &'a ReceiptWor
         Disposition::Played => &words.heard,
         Disposition::RemovedUnheard => &words.removed,
         Disposition::Expired => &words.expired,
+        Disposition::NotDelivered(_) => &words.not_delivered,
     }
 }
 
 /// Returns what became of the message that a receipt reports.
-fn outcome(words: &ReceiptWords, report: &ReceiptReport) -> String {
-    format!("{} {} {}", words.before, report.mailbox, words.after)
+fn outcome(words: &Words, report: &ReceiptReport) -> String {
+    let ReceiptWords { before, after, .. } = receipt_words(words, report);
+    let reason = match report.disposition {
+        Disposition::NotDelivered(failure) => reason(words, failure),
+        Disposition::Played | Disposition::RemovedUnheard | Disposition::Expired => "",
+    };
+    format!("{before} {} {after}{reason}", report.mailbox)
+}
+
+fn reason(words: &Words, failure: DeliveryFailure) -> &'static str {
+    match failure {
+        DeliveryFailure::NoSuchMailbox => words.failures.no_such_mailbox,
+        DeliveryFailure::MailboxFull => words.failures.mailbox_full,
+        DeliveryFailure::TooLong => words.failures.too_long,
+        DeliveryFailure::NotReached => words.failures.not_reached,
+        DeliveryFailure::Refused => words.failures.refused,
+    }
 }
 
 /// Returns what the message is and who left it: the name and the number of the caller, as far as they are known.
@@ -177,6 +195,21 @@ mod tests {
             ("fr", Disposition::Played, "Votre message pour 2002 a été écouté"),
             ("es", Disposition::Expired, "Su mensaje para 2002 nunca fue escuchado y se eliminó por su antigüedad"),
             ("it", Disposition::RemovedUnheard, "Il suo messaggio per 2002 è stato eliminato senza essere ascoltato"),
+            (
+                "en",
+                Disposition::NotDelivered(DeliveryFailure::NotReached),
+                "Your message to 2002 could not be delivered: the other system could not be reached",
+            ),
+            (
+                "de",
+                Disposition::NotDelivered(DeliveryFailure::NoSuchMailbox),
+                "Ihre Nachricht an 2002 konnte nicht zugestellt werden: keine Mailbox hat diese Nummer",
+            ),
+            (
+                "fr",
+                Disposition::NotDelivered(DeliveryFailure::MailboxFull),
+                "Votre message pour 2002 n’a pas pu être remis : la boîte vocale est pleine",
+            ),
         ] {
             let id = crate::message::MessageId::from_bytes([7; 16]);
             let report = ReceiptReport::new(disposition, "2002".parse().unwrap(), id, recorded_at);

@@ -31,6 +31,20 @@ pub(super) struct Words {
     pub(super) removed: ReceiptWords,
     /// The words of a receipt about a message that was removed unheard because of its age.
     pub(super) expired: ReceiptWords,
+    /// The words of the report of a message that could not be delivered.
+    pub(super) not_delivered: ReceiptWords,
+    /// The reasons for it, after a colon.
+    pub(super) failures: FailureWords,
+}
+
+/// The reasons why a message could not be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FailureWords {
+    pub(super) no_such_mailbox: &'static str,
+    pub(super) mailbox_full: &'static str,
+    pub(super) too_long: &'static str,
+    pub(super) not_reached: &'static str,
+    pub(super) refused: &'static str,
 }
 
 /// The words of a receipt.
@@ -70,6 +84,14 @@ const ENGLISH: Words = Words {
     heard: receipt("Your message to", "was heard", "Heard: "),
     removed: receipt("Your message to", "was removed unheard", "Removed: "),
     expired: receipt("Your message to", "was never heard, and was removed because of its age", "Removed: "),
+    not_delivered: receipt("Your message to", "could not be delivered: ", "Reported: "),
+    failures: FailureWords {
+        no_such_mailbox: "no mailbox has this number",
+        mailbox_full: "the mailbox is full",
+        too_long: "the message is too long for the other system",
+        not_reached: "the other system could not be reached",
+        refused: "the other system does not accept the message",
+    },
 };
 
 const GERMAN: Words = Words {
@@ -86,6 +108,14 @@ const GERMAN: Words = Words {
     heard: receipt("Ihre Nachricht an", "wurde angehört", "Angehört: "),
     removed: receipt("Ihre Nachricht an", "wurde ungehört gelöscht", "Gelöscht: "),
     expired: receipt("Ihre Nachricht an", "wurde nie angehört und wegen ihres Alters gelöscht", "Gelöscht: "),
+    not_delivered: receipt("Ihre Nachricht an", "konnte nicht zugestellt werden: ", "Gemeldet: "),
+    failures: FailureWords {
+        no_such_mailbox: "keine Mailbox hat diese Nummer",
+        mailbox_full: "die Mailbox ist voll",
+        too_long: "die Nachricht ist zu lang für das andere System",
+        not_reached: "das andere System war nicht erreichbar",
+        refused: "das andere System nimmt die Nachricht nicht an",
+    },
 };
 
 const FRENCH: Words = Words {
@@ -102,6 +132,14 @@ const FRENCH: Words = Words {
     heard: receipt("Votre message pour", "a été écouté", "Écouté : "),
     removed: receipt("Votre message pour", "a été supprimé sans être écouté", "Supprimé : "),
     expired: receipt("Votre message pour", "n’a jamais été écouté et a été supprimé en raison de son ancienneté", "Supprimé : "),
+    not_delivered: receipt("Votre message pour", "n’a pas pu être remis : ", "Signalé : "),
+    failures: FailureWords {
+        no_such_mailbox: "aucune boîte vocale n’a ce numéro",
+        mailbox_full: "la boîte vocale est pleine",
+        too_long: "le message est trop long pour l’autre système",
+        not_reached: "l’autre système n’a pas pu être joint",
+        refused: "l’autre système n’accepte pas le message",
+    },
 };
 
 const SPANISH: Words = Words {
@@ -118,6 +156,14 @@ const SPANISH: Words = Words {
     heard: receipt("Su mensaje para", "ha sido escuchado", "Escuchado: "),
     removed: receipt("Su mensaje para", "se eliminó sin ser escuchado", "Eliminado: "),
     expired: receipt("Su mensaje para", "nunca fue escuchado y se eliminó por su antigüedad", "Eliminado: "),
+    not_delivered: receipt("Su mensaje para", "no se pudo entregar: ", "Notificado: "),
+    failures: FailureWords {
+        no_such_mailbox: "ningún buzón tiene este número",
+        mailbox_full: "el buzón está lleno",
+        too_long: "el mensaje es demasiado largo para el otro sistema",
+        not_reached: "no se pudo contactar con el otro sistema",
+        refused: "el otro sistema no acepta el mensaje",
+    },
 };
 
 const ITALIAN: Words = Words {
@@ -138,6 +184,14 @@ const ITALIAN: Words = Words {
         "non è mai stato ascoltato ed è stato eliminato perché troppo vecchio",
         "Eliminato: ",
     ),
+    not_delivered: receipt("Il suo messaggio per", "non ha potuto essere recapitato: ", "Segnalato: "),
+    failures: FailureWords {
+        no_such_mailbox: "nessuna casella vocale ha questo numero",
+        mailbox_full: "la casella vocale è piena",
+        too_long: "il messaggio è troppo lungo per l’altro sistema",
+        not_reached: "l’altro sistema non è raggiungibile",
+        refused: "l’altro sistema non accetta il messaggio",
+    },
 };
 
 /// All languages that have words: those that the telephone speaks.

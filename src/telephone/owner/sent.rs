@@ -73,8 +73,10 @@ fn counts(message: &SentMessage) -> Prompt {
     let count = |is: fn(SentState) -> bool| message.copies.iter().filter(|copy| is(copy.state)).count();
     let played = |state| matches!(state, SentState::Ended { disposition: Disposition::Played, .. });
     let unheard = |state| matches!(state, SentState::Sending | SentState::Delivered);
-    let removed = |state| matches!(state, SentState::Ended { disposition, .. } if disposition != Disposition::Played);
-    let not_delivered = |state| state == SentState::NotDelivered;
+    let removed =
+        |state| matches!(state, SentState::Ended { disposition: Disposition::RemovedUnheard | Disposition::Expired, .. });
+    let not_delivered =
+        |state| matches!(state, SentState::NotDelivered | SentState::Ended { disposition: Disposition::NotDelivered(_), .. });
     Prompt::SentCounts { heard: count(played), unheard: count(unheard), removed: count(removed), not_sent: count(not_delivered) }
 }
 

@@ -8,7 +8,7 @@ use super::menu;
 use super::phrase::{Phrase, Word};
 use super::sentences::{prompts, sentence};
 use crate::greeting::GreetingKind;
-use crate::message::{Caller, Disposition, MailboxId, RelativeDay, Stamp};
+use crate::message::{Caller, DeliveryFailure, Disposition, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Prompt, RecordingKind};
 
 /// Returns the phrases of a prompt, in order; none for a sound.
@@ -53,19 +53,26 @@ pub(super) fn phrases(prompt: &Prompt, names: &Names, grammar: &dyn Grammar) -> 
                 after("voicemail/your-message-to", name(mailbox, names)),
                 Phrase::words(moment(recorded, *recorded_day, grammar)),
             ];
-            let outcome = Phrase::words([vec![receipt(*disposition)], moment(at, *at_day, grammar)].concat());
+            let outcome = Phrase::words(outcome(*disposition, moment(at, *at_day, grammar)));
             // A pack without our files says from whom the receipt is, and when it came.
             let sender = Caller::new(mailbox.as_str().parse().ok(), None);
             let from = from(&sender).into_iter().filter_map(|phrase| phrase.choices.into_iter().next()).flatten().collect();
             let received = Phrase::words([vec!["vm-received"], moment(at, *at_day, grammar)].concat());
-            vec![Phrase::needed([[message.concat(), outcome].concat(), [from, received].concat()])]
+            let whole = [message.concat(), outcome].concat();
+            match disposition {
+                // Asterisk's files say nothing that is true of a message which did not arrive.
+                Disposition::NotDelivered(_) => vec![Phrase::needed([whole])],
+                Disposition::Played | Disposition::RemovedUnheard | Disposition::Expired => {
+                    vec![Phrase::needed([whole, [from, received].concat()])]
+                }
+            }
         }
         Prompt::SentAt { stamp, day } => {
             needed(vec![[vec!["voicemail/sent-at"], moment(stamp, *day, grammar)].concat(), moment(stamp, *day, grammar)])
         }
         Prompt::NotHeardBy(mailbox) => vec![Phrase::needed([after("voicemail/not-heard-by", name(mailbox, names))])],
         Prompt::EndedFor { mailbox, disposition, at, day } => {
-            let outcome = Phrase::words([vec![receipt(*disposition)], moment(at, *day, grammar)].concat());
+            let outcome = Phrase::words(outcome(*disposition, moment(at, *day, grammar)));
             vec![Phrase::needed([[after("voicemail/to", name(mailbox, names)), outcome].concat()])]
         }
         Prompt::SentCounts { heard, unheard, removed, not_sent } => {
@@ -159,7 +166,28 @@ fn receipt(disposition: Disposition) -> File {
         Disposition::Played => "voicemail/was-heard",
         Disposition::RemovedUnheard => "voicemail/was-removed-unheard",
         Disposition::Expired => "voicemail/was-never-heard",
+        Disposition::NotDelivered(_) => "voicemail/was-not-delivered",
     }
+}
+
+/// Our own file for the reason why a message could not be delivered.
+fn reason(failure: DeliveryFailure) -> File {
+    match failure {
+        DeliveryFailure::NoSuchMailbox => "voicemail/because-no-such-mailbox",
+        DeliveryFailure::MailboxFull => "voicemail/because-mailbox-full",
+        DeliveryFailure::TooLong => "voicemail/because-too-long",
+        DeliveryFailure::NotReached => "voicemail/because-not-reached",
+        DeliveryFailure::Refused => "voicemail/because-refused",
+    }
+}
+
+/// Says what became of a message, when, and why it could not be delivered.
+fn outcome(disposition: Disposition, at: Vec<File>) -> Vec<File> {
+    let reason = match disposition {
+        Disposition::NotDelivered(failure) => vec![reason(failure)],
+        Disposition::Played | Disposition::RemovedUnheard | Disposition::Expired => Vec::new(),
+    };
+    [vec![receipt(disposition)], at, reason].concat()
 }
 
 /// Says who has called. A caller of whom only the name is known is not said: a pack has no words for it.
@@ -250,6 +278,12 @@ const OTHERS: &[File] = &[
     "voicemail/was-heard",
     "voicemail/was-removed-unheard",
     "voicemail/was-never-heard",
+    "voicemail/was-not-delivered",
+    "voicemail/because-no-such-mailbox",
+    "voicemail/because-mailbox-full",
+    "voicemail/because-too-long",
+    "voicemail/because-not-reached",
+    "voicemail/because-refused",
     "vm-incorrect",
     "please-try-call-later",
     "vm-first",

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::super::text;
 use super::*;
 use crate::audio::{Format, Wav};
-use crate::message::{AudioType, Caller, CallerName, Disposition, MailboxId, RelativeDay, Stamp};
+use crate::message::{AudioType, Caller, CallerName, DeliveryFailure, Disposition, MailboxId, RelativeDay, Stamp};
 use crate::telephone::{Function, Place, RecordingKind};
 
 fn english() -> Language {
@@ -111,6 +111,17 @@ fn prompts_are_said_with_the_files_of_asterisk() {
             },
             "vm-from-phonenumber digits/2 digits/0 digits/4 digits/2 \
              vm-received digits/today digits/at digits/12 digits/oh digits/5 digits/a-m",
+        ),
+        (
+            Prompt::Receipt {
+                disposition: Disposition::NotDelivered(DeliveryFailure::NotReached),
+                mailbox: "2042".parse().unwrap(),
+                recorded: night,
+                recorded_day: RelativeDay::Yesterday,
+                at: night,
+                at_day: RelativeDay::Today,
+            },
+            "",
         ),
         (Prompt::CannotPassOn, ""),
         (Prompt::GreetingUntil(night), ""),
@@ -316,6 +327,7 @@ async fn asterisks_packs_say_all_but_what_is_listed_here() {
         "list-full",
         "message-is-yours",
         "no-room-to-take",
+        "your-message-to",
         "not-heard-by",
         "to",
         "heard-by",

@@ -1,7 +1,7 @@
 //! The sentences about messages that an owner has sent.
 
 use super::{day_name, name, time};
-use crate::message::Disposition;
+use crate::message::{DeliveryFailure, Disposition};
 use crate::telephone::Prompt;
 
 /// Returns the sentence of a prompt about a message that the owner has sent; `None` for all others.
@@ -11,13 +11,14 @@ pub(super) fn about_sent(prompt: &Prompt) -> Option<String> {
         Prompt::Receipt { disposition, mailbox, recorded, recorded_day, at, at_day } => {
             let recorded = format!("{} at {}", day_name(*recorded_day), time(recorded));
             let at = format!("{} at {}", day_name(*at_day), time(at));
-            format!("Your message to {}, recorded {recorded}, {} {at}.", name(mailbox), outcome(*disposition))
+            let (outcome, reason) = (outcome(*disposition), reason(*disposition));
+            format!("Your message to {}, recorded {recorded}, {outcome} {at}{reason}.", name(mailbox))
         }
         Prompt::SentAt { stamp, day } => format!("Sent {} at {}.", day_name(*day), time(stamp)),
         Prompt::NotHeardBy(mailbox) => format!("{} has not heard it.", name(mailbox)),
         Prompt::EndedFor { mailbox, disposition, at, day } => {
             let at = format!("{} at {}", day_name(*day), time(at));
-            format!("To {}, it {} {at}.", name(mailbox), outcome(*disposition))
+            format!("To {}, it {} {at}{}.", name(mailbox), outcome(*disposition), reason(*disposition))
         }
         Prompt::SentCounts { heard, unheard, removed, not_sent } => sent_counts(*heard, *unheard, *removed, *not_sent),
         _ => return None,
@@ -38,5 +39,18 @@ fn outcome(disposition: Disposition) -> &'static str {
         Disposition::Played => "was heard",
         Disposition::RemovedUnheard => "was removed unheard",
         Disposition::Expired => "was never heard, and was removed because of its age",
+        Disposition::NotDelivered(_) => "could not be delivered",
+    }
+}
+
+/// The end of the sentence about a message that could not be delivered.
+fn reason(disposition: Disposition) -> &'static str {
+    let Disposition::NotDelivered(failure) = disposition else { return "" };
+    match failure {
+        DeliveryFailure::NoSuchMailbox => ", because no mailbox has this number",
+        DeliveryFailure::MailboxFull => ", because the mailbox is full",
+        DeliveryFailure::TooLong => ", because it is too long for the other system",
+        DeliveryFailure::NotReached => ", because the other system could not be reached",
+        DeliveryFailure::Refused => ", because the other system does not accept it",
     }
 }

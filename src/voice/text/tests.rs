@@ -1,7 +1,7 @@
 //! The English texts of prompts.
 
 use super::*;
-use crate::message::{CallerName, Disposition, MessageId};
+use crate::message::{CallerName, DeliveryFailure, Disposition, MessageId};
 use crate::telephone::{Function, KeyMap, Place};
 
 fn stamp(instant: &str) -> Stamp {
@@ -39,6 +39,18 @@ fn values_are_said_in_plain_english() {
                 at_day: RelativeDay::Today,
             },
             "Your message to 2 0 4 1, recorded yesterday at 00:05, was removed unheard today at 00:05.",
+        ),
+        (
+            Prompt::Receipt {
+                disposition: Disposition::NotDelivered(DeliveryFailure::NoSuchMailbox),
+                mailbox: mailbox.clone(),
+                recorded: night,
+                recorded_day: RelativeDay::Yesterday,
+                at: night,
+                at_day: RelativeDay::Today,
+            },
+            "Your message to 2 0 4 1, recorded yesterday at 00:05, could not be delivered today at 00:05, because no mailbox has this \
+             number.",
         ),
         (Prompt::GreetingUntil(stamp("2026-03-25T22:59:00Z")), "The greeting is used until Wednesday, 25 March 2026 at 23:59."),
         (Prompt::Length(Duration::from_millis(61_900)), "It lasts 1 minute and 1 second."),

@@ -63,7 +63,7 @@ fn outcomes() -> impl Strategy<Value = SendOutcome> {
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let privacy = prop_oneof![3 => Just(Privacy::Normal), 1 => Just(Privacy::Private)];
     let status = prop_oneof![3 => Just(Status::New), 1 => Just(Status::Old), 1 => Just(Status::Removed)];
-    let receipts = prop_oneof![3 => Just(None), 1 => (0..3_usize).prop_map(|n| Some(Disposition::ALL[n]))];
+    let receipts = prop_oneof![3 => Just(None), 1 => (0..Disposition::ALL.len()).prop_map(|n| Some(Disposition::ALL[n]))];
     let entries =
         (1..9_u8, privacy, status, any::<bool>(), receipts).prop_map(|(n, privacy, status, has_number, disposition)| {
             let number = has_number.then(|| "2042".parse().unwrap());
