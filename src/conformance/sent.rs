@@ -16,6 +16,7 @@ use crate::sent::{SentCopy, SentMessage, SentState, SentStore};
 /// When a sentence of the contract is broken; the panic names it.
 pub async fn run_all<S: SentStore, F: Future<Output = S>>(make: impl Fn() -> F) {
     apart(&make().await).await;
+    found(&make().await).await;
     forward(&make().await).await;
     at_once(&make().await).await;
     bounded(&make().await).await;
@@ -35,6 +36,24 @@ pub async fn apart(store: &impl SentStore) {
     }
     assert_eq!(list(store, &anna, 60).await, [two, one], "apart: the newest is first");
     assert_eq!(list(store, &ben, 60).await, [], "apart: another owner sees them");
+}
+
+/// **Found.** A copy with another id than its message is found by this id, and none is found that is not kept.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn found(store: &impl SentStore) {
+    let (owner, copy) = (mailbox("2041"), SentCopy::new(mailbox("8617"), MessageId::from_bytes([7; 16]), SentState::Sending));
+    let (mut sent, other) = (message(1, 0, SentState::Delivered), message(2, 60, SentState::Delivered));
+    let find = async || store.find(copy.id).await.expect("found: the copies could not be searched");
+    assert_eq!(find().await, None, "found: a copy that nobody has recorded");
+    for message in [&sent, &other] {
+        store.record(&owner, message).await.expect("found: a message was not kept");
+    }
+    sent.copies.push(copy.clone());
+    store.record(&owner, &sent).await.expect("found: a copy was not kept");
+    assert_eq!(find().await, Some((owner, sent)), "found: another message, or none");
 }
 
 /// **Forward.** States go forward only; the first end counts; a message that is not kept is not settled.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::text_form::{from_text, to_text};
 use super::{SentMessage, SentStore, SentStoreError};
 use crate::disk::{Disk, FolderFiles, SmallFiles};
-use crate::message::MailboxId;
+use crate::message::{MailboxId, MessageId};
 use crate::pages::first_after;
 
 /// Sent messages in a folder. Clones share the folder; one process uses it, so it is no store for central nodes that share one database.
@@ -17,6 +17,7 @@ use crate::pages::first_after;
 /// ```text
 /// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent       a message that 2041 has sent, named after the second and its id
 /// 2041/0001743296380-000102030405060708090a0b0c0d0e0f.sent.new   being written; the next change replaces it
+/// .copies/0f0e0d0c0b0a09080706050403020100                       the file of the message that has a copy with this id: 2041/0001743296380-..sent
 /// ```
 ///
 /// Nothing is cached in memory. A file that cannot be read as a message is left out of the list, and removed when it is among the oldest of too many.
@@ -57,6 +58,10 @@ impl SentStore for SentFolder {
         let names = self.files.look(|files| files.names("")).await.flatten().map_err(unavailable)?;
         Ok(first_after(names.iter().filter_map(|name| MailboxId::from_file_name(name)), after, limit))
     }
+
+    async fn find(&self, id: MessageId) -> Result<Option<(MailboxId, SentMessage)>, SentStoreError> {
+        self.files.look(move |files| find(files, id)).await.flatten().map_err(unavailable)
+    }
 }
 
 /// Blocks.
@@ -69,6 +74,7 @@ fn record(files: &FolderFiles, owner: &MailboxId, mut message: SentMessage) -> i
         message = kept;
     }
     let name = known.unwrap_or_else(|| file_name(&message));
+    note_copies(files, owner, &name, &message)?;
     files.replace(path(owner, &name), to_text(&message).as_bytes())?;
     if let Err(place) = names.binary_search(&name) {
         names.insert(place, name);
@@ -83,6 +89,36 @@ fn list(files: &FolderFiles, owner: &MailboxId) -> io::Result<Vec<SentMessage>> 
         messages.extend(read(files, owner, name)?);
     }
     Ok(messages)
+}
+
+/// The message with the copy `id`, and who has sent it. Blocks.
+fn find(files: &FolderFiles, id: MessageId) -> io::Result<Option<(MailboxId, SentMessage)>> {
+    let Some(bytes) = files.read(note(id))? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    let Some((owner, name)) = text.trim_end().split_once('/') else { return Ok(None) };
+    let Some(owner) = MailboxId::from_file_name(owner).filter(|_| !name.contains('/')) else { return Ok(None) };
+    let message = read(files, &owner, name)?.filter(|message| message.copies.iter().any(|copy| copy.id == id));
+    Ok(message.map(|message| (owner, message)))
+}
+
+/// Makes the copies that have another id than the message findable. A note without its message is as good as none.
+fn note_copies(files: &FolderFiles, owner: &MailboxId, name: &str, message: &SentMessage) -> io::Result<()> {
+    for copy in message.copies.iter().filter(|copy| copy.id != message.id) {
+        if files.read(note(copy.id))?.is_none() {
+            files.replace(note(copy.id), format!("{}\n", path(owner, name)).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a message, and before it what makes its copies findable.
+fn forget(files: &FolderFiles, owner: &MailboxId, name: &str) -> io::Result<()> {
+    if let Some(SentMessage { id, copies, .. }) = read(files, owner, name)? {
+        for copy in copies.iter().filter(|copy| copy.id != id) {
+            files.remove(note(copy.id))?;
+        }
+    }
+    files.remove(path(owner, name))
 }
 
 /// The names of the messages, the oldest first.
@@ -109,7 +145,7 @@ fn prune(files: &FolderFiles, owner: &MailboxId, names: &[String], sent_at: Date
     for (place, name) in names.iter().enumerate() {
         let second = name.split('-').next().and_then(|second| second.parse::<i64>().ok());
         if place < too_many || second.is_some_and(|second| second < oldest) {
-            files.remove(path(owner, name))?;
+            forget(files, owner, name)?;
         }
     }
     Ok(())
@@ -117,6 +153,11 @@ fn prune(files: &FolderFiles, owner: &MailboxId, names: &[String], sent_at: Date
 
 fn path(owner: &MailboxId, name: &str) -> String {
     format!("{owner}/{name}")
+}
+
+/// The file by which a copy is found.
+fn note(copy: MessageId) -> String {
+    format!("{COPIES}/{copy}")
 }
 
 fn unavailable(error: io::Error) -> SentStoreError {
@@ -129,6 +170,8 @@ fn file_name(message: &SentMessage) -> String {
 
 /// The extension of a message's file.
 const SENT: &str = "sent";
+/// The folder of the notes by which copies are found. No mailbox has this name.
+const COPIES: &str = ".copies";
 const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 
 #[cfg(test)]
@@ -138,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::disk::{PowerCutDisk, Unsynced};
-    use crate::message::{Disposition, MessageId};
+    use crate::message::Disposition;
     use crate::sent::{SentCopy, SentState};
 
     fn mailbox(number: &str) -> MailboxId {
@@ -181,6 +224,48 @@ mod tests {
             assert_eq!(sent.list(&owner, before.sent_at).await.unwrap(), std::slice::from_ref(&after));
             if !was_cut {
                 assert!(answer.is_ok() && operations > 3);
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_found_as_long_as_its_message_is_kept() {
+        let (disk, owner) = (PowerCutDisk::new(), mailbox("2041"));
+        let sent = SentFolder::open(disk.clone(), "/sent").await.unwrap();
+        let copy_id = MessageId::from_bytes([7; 16]);
+        let mut first = message(1, 1_000, SentState::Delivered);
+        first.copies.push(SentCopy::new(mailbox("8617"), copy_id, SentState::Sending));
+        sent.record(&owner, &first).await.unwrap();
+        let opened = SentFolder::open(disk.clone(), "/sent").await.unwrap();
+        assert_eq!(opened.find(copy_id).await.unwrap(), Some((owner.clone(), first)));
+        assert_eq!(opened.find(MessageId::from_bytes([8; 16])).await.unwrap(), None);
+        let later = i64::from(SentMessage::MAX_DAYS + 1) * SECONDS_OF_DAY;
+        sent.record(&owner, &message(2, 1_000 + later, SentState::Delivered)).await.unwrap();
+        assert_eq!(sent.find(copy_id).await.unwrap(), None);
+        assert_eq!(disk.list(Path::new("/sent/.copies")).unwrap(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn after_a_power_cut_listed_messages_have_their_copies_found() {
+        let owner = mailbox("2041");
+        let copy_id = MessageId::from_bytes([7; 16]);
+        let mut first = message(1, 1_000, SentState::Delivered);
+        first.copies.push(SentCopy::new(mailbox("8617"), copy_id, SentState::Sending));
+        for operations in 0.. {
+            let disk = PowerCutDisk::new();
+            let sent = SentFolder::open(disk.clone(), "/sent").await.unwrap();
+            disk.power_off_after(operations);
+            let answer = sent.record(&owner, &first).await;
+            let was_cut = disk.power_cut(Unsynced::Forgotten);
+            let sent = SentFolder::open(disk, "/sent").await.unwrap();
+            let listed = sent.list(&owner, first.sent_at).await.unwrap();
+            let found = sent.find(copy_id).await.unwrap();
+            assert!(listed.len() == usize::from(found.is_some()) && (answer.is_err() || found.is_some()), "after {operations}");
+            sent.record(&owner, &first).await.unwrap();
+            assert_eq!(sent.find(copy_id).await.unwrap(), Some((owner.clone(), first.clone())));
+            if !was_cut {
+                assert!(answer.is_ok() && operations > 6);
                 break;
             }
         }

@@ -24,9 +24,9 @@ pub struct SentMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SentCopy {
-    /// The mailbox.
+    /// The mailbox; of one at another voicemail system, the number by which owners reach it.
     pub mailbox: MailboxId,
-    /// The id of the message in this mailbox.
+    /// The id of the message in this mailbox; of a mail to another voicemail system, the one in its `Message-ID`.
     pub id: MessageId,
     /// Its state there.
     pub state: SentState,
@@ -36,7 +36,8 @@ pub struct SentCopy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SentState {
-    /// The message is being delivered. One that stays so was cut off by a crash: it may be in the mailbox or not.
+    /// The message is being delivered. One that stays so for a mailbox here was cut off by a crash: it may be in the mailbox or not. A mail to another
+    /// voicemail system stays so until a report comes.
     Sending,
     /// The message could not be delivered.
     NotDelivered,
@@ -93,6 +94,14 @@ impl SentCopy {
 }
 
 impl SentState {
+    /// The state of a message of which a receipt reports this `at` this time.
+    pub const fn of(disposition: Disposition, at: DateTime<Utc>) -> Self {
+        match disposition {
+            Disposition::NotDelivered(_) => Self::NotDelivered,
+            Disposition::Played | Disposition::RemovedUnheard | Disposition::Expired => Self::Ended { disposition, at },
+        }
+    }
+
     /// The place of the state in the life of a message. A delivery that failed may be tried again.
     const fn rank(self) -> u8 {
         match self {

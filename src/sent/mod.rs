@@ -1,6 +1,6 @@
 //! The messages that owners have sent and want to follow: [`SentMessage`], and the trait [`SentStore`], which keeps them.
 //!
-//! A message is here if its sender has requested a receipt. For each mailbox that it was sent to, a [`SentCopy`] says what became of it. The list is a
+//! A message is here if its sender has requested a receipt, or has sent it to another voicemail system. For each mailbox that it was sent to, a [`SentCopy`] says what became of it. The list is a
 //! memory for its owner, and no part of a delivery: a message whose entry could not be kept is sent all the same.
 
 mod copy;
