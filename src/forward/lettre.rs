@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::lettre::address::Envelope;
@@ -12,7 +13,9 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{ForwardError, MailOut, Outcome, Reply, Sender};
-use crate::message::MailAddress;
+use crate::clock::Clock;
+use crate::message::{MailAddress, MessageId};
+use crate::smtp::ReturnPaths;
 
 /// Sends mail through a transport of the crate `lettre`, such as one that a program uses already.
 ///
@@ -30,6 +33,7 @@ use crate::message::MailAddress;
 pub struct LettreMailOut<T> {
     transport: T,
     node: Address,
+    return_paths: Option<(ReturnPaths, Arc<dyn Clock>)>,
 }
 
 impl<T: AsyncTransport> LettreMailOut<T> {
@@ -39,7 +43,23 @@ impl<T: AsyncTransport> LettreMailOut<T> {
     ///
     /// [`ForwardError::Unsendable`] if lettre does not accept that address.
     pub fn new(transport: T, node: &MailAddress) -> Result<Self, ForwardError> {
-        Ok(Self { transport, node: address(node)? })
+        Ok(Self { transport, node: address(node)?, return_paths: None })
+    }
+
+    /// Sends the mails with messages of owners with return paths that `paths` signs at the time of `clock`, so that reports about them can be believed; by
+    /// default they have the reverse-path of all others. The node takes the reports by the same keys, see
+    /// [`IntakeBuilder::return_paths`](crate::intake::IntakeBuilder::return_paths).
+    #[must_use]
+    pub fn return_paths(mut self, paths: ReturnPaths, clock: impl Clock) -> Self {
+        self.return_paths = Some((paths, Arc::new(clock)));
+        self
+    }
+
+    /// Returns the address to which reports about a message come back.
+    fn return_path(&self, id: MessageId) -> Address {
+        let paths = self.return_paths.as_ref();
+        let signed = paths.and_then(|(paths, clock)| Address::new(paths.sign(id, clock.now().instant), paths.node()).ok());
+        signed.unwrap_or_else(|| self.node.clone())
     }
 }
 
@@ -51,6 +71,7 @@ where
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let from = match sender {
             Sender::Node => Some(self.node.clone()),
+            Sender::Message(id) => Some(self.return_path(id)),
             Sender::Null => None,
         };
         let envelope = Envelope::new(from, vec![address(to)?]).map_err(|error| ForwardError::Unsendable(error.to_string()))?;

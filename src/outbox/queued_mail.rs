@@ -17,8 +17,9 @@ impl QueuedMail {
     /// Returns a mail as the payload of its job.
     pub(super) fn encode(sender: Sender, to: &MailAddress, mail: &[u8]) -> Vec<u8> {
         let sender = match sender {
-            Sender::Node => NODE,
-            Sender::Null => NULL_SENDER,
+            Sender::Node => NODE.to_owned(),
+            Sender::Message(id) => format!("{MESSAGE}{id}"),
+            Sender::Null => NULL_SENDER.to_owned(),
         };
         [format!("Failures-To: {sender}\nTo: {to}\n\n").as_bytes(), mail].concat()
     }
@@ -30,7 +31,7 @@ impl QueuedMail {
         let sender = match sender.strip_prefix("Failures-To: ")? {
             NODE => Sender::Node,
             NULL_SENDER => Sender::Null,
-            _ => return None,
+            other => Sender::Message(other.strip_prefix(MESSAGE)?.parse().ok()?),
         };
         Some(Self { sender, to: to.strip_prefix("To: ")?.parse().ok()?, mail: bytes.slice(end + 2..) })
     }
@@ -48,22 +49,31 @@ impl QueuedMail {
 
 const NODE: &str = "node";
 const NULL_SENDER: &str = "nobody";
+const MESSAGE: &str = "message ";
 const FIELD: &[u8] = b"Message-ID:";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::MessageId;
 
     #[test]
     fn a_mail_is_read_as_it_was_written_and_nothing_else_is() {
         let mail = Bytes::from_static(b"Subject: x\r\nmessage-id: <1.played@vm.example>\r\n\r\nMessage-ID: <2@x>\r\n\n\nend");
-        for sender in [Sender::Node, Sender::Null] {
+        for sender in [Sender::Node, Sender::Null, Sender::Message(MessageId::from_bytes([7; 16]))] {
             let to: MailAddress = "anna@example.com".parse().unwrap();
             let queued = QueuedMail::parse(&QueuedMail::encode(sender, &to, &mail).into()).unwrap();
             assert_eq!(queued, QueuedMail { sender, to, mail: mail.clone() });
             assert_eq!(queued.message_id(), "<1.played@vm.example>");
         }
-        for not in ["", "\n\n", "To: a@b.example\n\nx", "Failures-To: me\nTo: a@b.example\n\n", "Failures-To: node\nTo: a\n\n"] {
+        for not in [
+            "",
+            "\n\n",
+            "To: a@b.example\n\nx",
+            "Failures-To: me\nTo: a@b.example\n\n",
+            "Failures-To: node\nTo: a\n\n",
+            "Failures-To: message 1\nTo: a@b.example\n\n",
+        ] {
             assert_eq!(QueuedMail::parse(&not.into()), None, "{not:?}");
         }
     }

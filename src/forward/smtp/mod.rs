@@ -196,6 +196,7 @@ impl SmtpForwarder {
             Content::Mail(mail, _) | Content::Probe(mail) => {
                 let from = match content {
                     Content::Mail(_, Sender::Node) => Some(self.from.clone()),
+                    Content::Mail(_, Sender::Message(id)) => Some(self.return_path(id)),
                     _ => None,
                 };
                 let mail = Payload::Whole(Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() });

@@ -223,6 +223,15 @@ async fn each_message_has_a_return_path_that_the_node_has_signed() {
     let local =
         heard.iter().find_map(|line| line.strip_prefix("MAIL FROM:<")?.split_once("@edge.example>")).unwrap().0.to_owned();
     assert_eq!(paths.verify(&local, chrono::Utc::now()).unwrap().id, message.id());
+
+    let (to, id) = ("4930@elsewhere.example".parse().unwrap(), crate::message::MessageId::random());
+    let recipients = mailboxes(&["2041"]);
+    let addresses = Addresses::new("edge.example", "example.com", &recipients);
+    let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
+    assert_eq!(MailOut::send(&forwarder, Sender::Message(id), &to, &mail).await.unwrap(), Outcome::Accepted);
+    let heard = peer.heard();
+    let locals = heard.iter().filter_map(|line| Some(line.strip_prefix("MAIL FROM:<")?.split_once("@edge.example>")?.0));
+    assert_eq!(paths.verify(locals.last().unwrap(), chrono::Utc::now()).unwrap().id, id);
 }
 
 #[tokio::test(start_paused = true)]
