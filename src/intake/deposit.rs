@@ -48,6 +48,12 @@ impl IntakeContext {
         {
             return Ok(vec![reply]);
         }
+        #[cfg(feature = "node")]
+        if file.is_none()
+            && let Some(taken) = self.take_receipt(&delivery).await
+        {
+            return taken.map(|reply| vec![reply]);
+        }
         let Some(Mailboxes { store, .. }) = &self.mailboxes else { return Err(greetings_only()) };
         let message = match file {
             Some(file) => self.read(file).await?,

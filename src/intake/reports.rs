@@ -70,6 +70,18 @@ impl IntakeContext {
         Ok(Reply::with_status(250, "2.0.0", "the report was received"))
     }
 
+    /// Handles a read receipt of another system about a mail that the recipient has sent; `None` for any other mail.
+    #[cfg(feature = "node")]
+    pub(super) async fn take_receipt(&self, delivery: &Delivery) -> Option<Result<Reply, Reply>> {
+        let (handler, [to]) = (self.report_handler.as_ref()?, &delivery.mailboxes[..]) else { return None };
+        let receipt = crate::wire::read_receipt(&delivery.mail, self.policy.limits.form)?;
+        match handler.handle_receipt(to, receipt).await {
+            Ok(true) => Some(Ok(Reply::with_status(250, "2.0.0", "the receipt was received"))),
+            Ok(false) => None,
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
     fn signed(&self, local: &str) -> Option<SignedReturnPath> {
         self.return_paths.as_ref()?.verify(local, self.clock.now().instant).ok()
     }

@@ -143,8 +143,12 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets where the messages are kept that owners have sent and requested receipts for, such as a [`SentFolder`](crate::sent::SentFolder). Without
-    /// it, there is no list of them, and the telephone does not offer one.
+    /// Sets where the messages are kept that owners have sent and requested receipts for, or to other voicemail systems, such as a
+    /// [`SentFolder`](crate::sent::SentFolder). Without it, there is no list of them, and the telephone does not offer one; mails to other systems are
+    /// then followed in the spool's folder `sent-mails`, so that owners get their receipts and failures.
+    ///
+    /// Central nodes that share [`jobs`](Self::jobs) send each other's mails, so they need one store here: an owner gets no failure of a mail that the node
+    /// does not know.
     pub fn sent_messages(mut self, store: impl SentStore) -> Self {
         self.sent = Some(Arc::new(store));
         self
@@ -204,8 +208,8 @@ impl NodeBuilder {
         Self { max_lamp_updates_per_sec: lamps, ..self }
     }
 
-    /// Sets how e-mail is sent: receipts to senders who request them, and copies to owners. An [`Outbox`] in the spool's folder `outbox`
-    /// keeps each mail and tries to send it, for five days by default; the node's [`MailboxService`](Node::mailbox_service) puts it there.
+    /// Sets how e-mail is sent: receipts to senders who request them, copies to owners, and messages to other voicemail systems. An [`Outbox`] in the
+    /// spool's folder `outbox` keeps each mail and tries to send it, for five days by default; the node's [`MailboxService`](Node::mailbox_service) puts it there.
     pub fn mail_out(mut self, out: impl MailOut) -> Self {
         self.mail_out = Some(Arc::new(out));
         self
@@ -256,8 +260,9 @@ impl NodeBuilder {
         self
     }
 
-    /// Takes reports that come to return paths signed by `paths`, about messages that the node has sent; by default all reports are refused. The
-    /// [forwarder](crate::forward::smtp::SmtpForwarderBuilder::return_paths) needs the same keys, and
+    /// Takes reports that come to return paths signed by `paths`, about messages that the node has sent, also those of owners to other voicemail systems;
+    /// by default all reports are refused. The [`mail_out`](Self::mail_out) and the
+    /// [forwarder](crate::forward::smtp::SmtpForwarderBuilder::return_paths) need the same keys, and
     /// [`IntakeBuilder::return_paths`](crate::intake::IntakeBuilder::return_paths) says what a listener must admit.
     pub fn return_paths(mut self, paths: ReturnPaths) -> Self {
         self.return_paths = Some(paths);

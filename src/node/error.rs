@@ -9,6 +9,7 @@ use crate::greeting::GreetingStoreError;
 use crate::jobs::JobError;
 use crate::network::{EngineName, NodeAddress};
 use crate::record::RecordError;
+use crate::sent::SentStoreError;
 use crate::spool::SpoolError;
 use crate::store::StoreError;
 
@@ -67,6 +68,9 @@ pub enum NodeError {
     /// The folder of the warnings of owners could not be opened.
     #[error("the warnings of owners could not be read")]
     Warnings(#[source] JobError),
+    /// The folder by which mails to other voicemail systems are followed could not be opened.
+    #[error("the mails to other voicemail systems could not be read")]
+    SentMails(#[source] SentStoreError),
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
     Greetings(GreetingStoreError),

@@ -42,6 +42,7 @@ mod postmaster;
 mod reports;
 mod return_path;
 mod room;
+mod sent_mails;
 mod source;
 mod undeliverable;
 mod versions;

@@ -21,6 +21,7 @@ use super::postmaster::postmaster;
 use super::reports::SpoolReports;
 use super::return_path::ReturnPathCheck;
 use super::room::{NotedMailboxes, RoomWarnings};
+use super::sent_mails::SentMails;
 use super::versions::Versions;
 use super::warning_mails::WarningMails;
 use super::{Inner, Node, NodeBuilder, NodeError};
@@ -33,7 +34,8 @@ use crate::lock::Lock;
 use crate::network::Admission;
 use crate::outbox::Outbox;
 use crate::record::Recorder;
-use crate::retrieval::MailboxService;
+use crate::retrieval::{MailboxService, MailboxServiceBuilder};
+use crate::sent::SentFolder;
 use crate::spool::{Spool, SpoolError};
 use crate::store::MessageStore;
 
@@ -45,7 +47,7 @@ impl NodeBuilder {
     /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`], [`NodeError::NoForwarder`] and [`NodeError::OtherEngine`] mean that the parts do not fit the
     /// network;
     /// [`NodeError::SameStepTwice`] and [`NodeError::StepsUnsupported`] that the steps on arrival cannot be done so; [`NodeError::Arrivals`] that the store failed;
-    /// [`NodeError::Steps`], [`NodeError::Warnings`], [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
+    /// [`NodeError::Steps`], [`NodeError::Warnings`], [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::SentMails`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
     ///
     /// # Cancel safety
     ///
@@ -72,11 +74,18 @@ impl NodeBuilder {
             None => None,
         };
         let spool = self.open_spool().await?;
-        let outbox = self.outbox().await?;
         let greeting_store = self.greeting_store().await?;
+        let service = match &store {
+            Some(store) => Some(self.mailbox_service(store, &greeting_store).await?),
+            None => None,
+        };
+        let mails = service.clone().map(|service| SentMails { service: service.build() });
+        let outbox = self.outbox(mails.clone()).await?;
         let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
-        let mailbox_service =
-            store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission, &greeting_store));
+        let mailbox_service = service.map(|service| match &outbox {
+            Some(outbox) => service.mail(outbox.clone(), Arc::clone(&admission)).build(),
+            None => service.build(),
+        });
         let room_warnings = match &store {
             Some(store) => Some(self.room_warnings(store, noted, outbox.clone()).await?),
             None => None,
@@ -84,7 +93,7 @@ impl NodeBuilder {
         let age_warnings = self.age_warnings(&current, mailbox_service.as_ref(), room_warnings.as_ref());
         let greetings = Arc::new(self.greeting_service(&current, greeting_store));
         let return_path = Arc::new(ReturnPathCheck::new(self.retry.return_path_unproven));
-        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool, &return_path);
+        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref(), &spool, &return_path, mails);
         // Another node may have been the central one when the waiting messages were recorded.
         let destination = destination(&self.address, &self.network);
         spool.set_destination(destination);
@@ -187,11 +196,15 @@ impl NodeBuilder {
         spool.events(self.events.clone()).retry(self.retry.clone()).open().await
     }
 
-    async fn outbox(&self) -> Result<Option<Outbox>, NodeError> {
+    async fn outbox(&self, mails: Option<SentMails>) -> Result<Option<Outbox>, NodeError> {
         let Some(mail_out) = self.mail_out.clone() else { return Ok(None) };
         let outbox = Outbox::builder(self.spool.join("outbox"), mail_out).disk(Arc::clone(&self.disk));
         let outbox = match self.jobs.clone() {
             Some(jobs) => outbox.jobs(jobs),
+            None => outbox,
+        };
+        let outbox = match mails {
+            Some(mails) => outbox.give_up_handler(Arc::new(mails)),
             None => outbox,
         };
         let outbox = outbox.clock(Arc::clone(&self.clock)).events(self.events.clone()).retry(self.retry.clone());
@@ -248,29 +261,28 @@ impl NodeBuilder {
         })
     }
 
-    fn mailbox_service(
+    /// Returns the service for owners, which sends no mail yet. Its folder is in the spool's, which only this process has open by now.
+    async fn mailbox_service(
         &self,
         store: &Arc<dyn MessageStore>,
-        outbox: Option<&Outbox>,
-        admission: &Arc<Admission>,
         greetings: &Arc<dyn GreetingStore>,
-    ) -> MailboxService {
+    ) -> Result<MailboxServiceBuilder, NodeError> {
         let service = MailboxService::builder(self.network.domain(), Arc::clone(store), Arc::clone(&self.directory))
             .node(self.address.as_str())
             .clock(Arc::clone(&self.clock))
             .greetings(Arc::clone(greetings));
         let service = match &self.sent {
             Some(sent) => service.sent_messages(Arc::clone(sent)),
+            None if self.mail_out.is_some() => {
+                let mails = SentFolder::open(Arc::clone(&self.disk), self.spool.join("sent-mails")).await;
+                service.sent_mails(mails.map_err(NodeError::SentMails)?)
+            }
             None => service,
         };
-        let service = match &self.lists {
+        Ok(match &self.lists {
             Some(lists) => service.private_lists(Arc::clone(lists)),
             None => service,
-        };
-        match outbox {
-            Some(outbox) => service.mail(outbox.clone(), Arc::clone(admission)).build(),
-            None => service.build(),
-        }
+        })
     }
 
     /// Opens the greetings. Their folder is in the spool's, which only this process has open by now.
@@ -301,6 +313,7 @@ impl NodeBuilder {
         outbox: Option<&Outbox>,
         spool: &Spool,
         return_path: &Arc<ReturnPathCheck>,
+        mails: Option<SentMails>,
     ) -> Intake {
         let keeper = Arc::clone(greetings) as Arc<dyn GreetingKeeper>;
         let intake = match store {
@@ -330,6 +343,7 @@ impl NodeBuilder {
             domain: self.network.domain().to_owned(),
             events: self.events.clone(),
             return_path: Arc::clone(return_path),
+            mails,
         };
         let intake = intake.report_handler(Arc::new(reports));
         let intake = self.return_paths.clone().into_iter().fold(intake, IntakeBuilder::return_paths);

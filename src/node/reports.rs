@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::return_path::ReturnPathCheck;
+use super::sent_mails::SentMails;
 use crate::error_chain;
 use crate::event::{Event, Events, ReportedAction};
 use crate::intake::{ReportHandler, ReturnedMail};
 use crate::message::{MailboxId, MessageId};
 use crate::smtp::{CustodyKey, Reply, SignedReturnPath};
 use crate::spool::{Settled, Spool};
-use crate::wire::{self, DecodeLimits, DeliveryStatus, RecipientStatus};
+use crate::wire::{self, DecodeLimits, DeliveryStatus, ReadReceipt, RecipientStatus};
 
 /// Acts on the reports about messages in the spool.
 ///
@@ -25,6 +26,8 @@ use crate::wire::{self, DecodeLimits, DeliveryStatus, RecipientStatus};
 /// | another mail than a report | the same |
 /// | nothing: it is a [probe](ReturnPathCheck) of this node | receipts can come back |
 ///
+/// A report about a mail of an owner to another voicemail system goes to [`SentMails`], as do read receipts.
+///
 /// A report can be about the one message in its return path alone, and about mailboxes for which this message is relayed. It is never answered.
 #[derive(Debug)]
 pub(super) struct SpoolReports {
@@ -34,6 +37,8 @@ pub(super) struct SpoolReports {
     pub(super) domain: String,
     pub(super) events: Events,
     pub(super) return_path: Arc<ReturnPathCheck>,
+    /// At a node with mailboxes, their mails to other systems.
+    pub(super) mails: Option<SentMails>,
 }
 
 #[async_trait]
@@ -46,6 +51,11 @@ impl ReportHandler for SpoolReports {
         let status = read.unwrap_or(DeliveryStatus { reporting_mta: None, recipients: Vec::new() });
         let (mut unproven, mut mailboxes) = (Vec::new(), BTreeSet::new());
         for recipient in &status.recipients {
+            if let Some(mails) = &self.mails
+                && mails.reported(about.id, recipient).await?
+            {
+                continue;
+            }
             let mailbox = self.mailbox(recipient);
             let is_settled = self.is_settled_by(about.id, mailbox.as_ref(), recipient, &status).await?;
             // The first of several groups about one mailbox is reported, and the first of those about none.
@@ -60,6 +70,13 @@ impl ReportHandler for SpoolReports {
             self.keep(about.id, mailbox, said, status.reporting_mta.clone(), &mail).await;
         }
         Ok(ReturnedMail::Report)
+    }
+
+    async fn handle_receipt(&self, to: &MailboxId, receipt: ReadReceipt) -> Result<bool, Reply> {
+        match &self.mails {
+            Some(mails) => mails.heard(to, receipt).await,
+            None => Ok(false),
+        }
     }
 }
 

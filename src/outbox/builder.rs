@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Outbox, OutboxShared};
+use super::{GiveUpHandler, Outbox, OutboxShared};
 use crate::clock::{Clock, SystemClock};
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
@@ -22,12 +22,14 @@ pub struct OutboxBuilder {
     clock: Arc<dyn Clock>,
     events: Events,
     retry: RetryPolicy,
+    give_up_handler: Option<Arc<dyn GiveUpHandler>>,
 }
 
 impl OutboxBuilder {
     pub(super) fn new(folder: PathBuf, transport: Arc<dyn MailOut>) -> Self {
         let (disk, clock) = (Arc::new(OsDisk), Arc::new(SystemClock));
-        Self { folder, jobs: None, transport, disk, clock, events: Events::new(), retry: RetryPolicy::default() }
+        let (events, retry) = (Events::new(), RetryPolicy::default());
+        Self { folder, jobs: None, transport, disk, clock, events, retry, give_up_handler: None }
     }
 
     /// Sets where the mails wait, instead of the folder. Nodes that share it send each other's mails when one of them has died.
@@ -61,6 +63,12 @@ impl OutboxBuilder {
         self
     }
 
+    /// Hands the mails of owners that are given up to this part first.
+    pub(crate) fn give_up_handler(mut self, handler: Arc<dyn GiveUpHandler>) -> Self {
+        self.give_up_handler = Some(handler);
+        self
+    }
+
     /// Opens the outbox, with the mails that wait in its folder.
     ///
     /// # Errors
@@ -71,11 +79,11 @@ impl OutboxBuilder {
     ///
     /// A dropped call has changed nothing except what a crash had left behind.
     pub async fn open(self) -> Result<Outbox, JobError> {
-        let Self { folder, jobs, transport, disk, clock, events, retry } = self;
+        let Self { folder, jobs, transport, disk, clock, events, retry, give_up_handler } = self;
         let jobs = match jobs {
             Some(jobs) => jobs,
             None => Arc::new(FolderJobs::open(disk, folder).await?),
         };
-        Ok(Outbox { shared: Arc::new(OutboxShared { jobs, transport, clock, events, retry }) })
+        Ok(Outbox { shared: Arc::new(OutboxShared { jobs, transport, clock, events, retry, give_up_handler }) })
     }
 }

@@ -1,6 +1,7 @@
 //! [`Outbox`]: a durable queue for mails to the outside, such as receipts and copies for owners.
 
 mod builder;
+mod give_up_handler;
 mod queued_mail;
 mod retry;
 
@@ -16,6 +17,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::timeout;
 
 pub use self::builder::OutboxBuilder;
+pub(crate) use self::give_up_handler::GiveUpHandler;
 use self::queued_mail::QueuedMail;
 use self::retry::AfterFailure;
 use crate::clock::Clock;
@@ -23,7 +25,7 @@ use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
 use crate::jobs::{GiveUp, Job, JobError, JobKey, JobKind, JobStore, NewJob, while_claimed};
-use crate::message::MailAddress;
+use crate::message::{DeliveryFailure, MailAddress};
 use crate::retry::{RetryPolicy, now, random_fraction, wait_until};
 
 /// A [`MailOut`] that accepts each mail as soon as it is on stable storage, and then tries to send it for up to five days, or as long as
@@ -46,6 +48,15 @@ struct OutboxShared {
     clock: Arc<dyn Clock>,
     events: Events,
     retry: RetryPolicy,
+    give_up_handler: Option<Arc<dyn GiveUpHandler>>,
+}
+
+/// The facts about a mail that its failure is reported with.
+#[derive(Debug)]
+struct Failed {
+    /// The `Message-ID`; empty if the mail could not be read.
+    mail: String,
+    sender: Sender,
 }
 
 impl Outbox {
@@ -141,9 +152,12 @@ impl OutboxShared {
                 tracing::error!(%job, "a mail that waited is no longer in the outbox: it was removed");
                 return self.remove(&job).await;
             }
-            Err(error) => return self.handle_failure(&job, String::new(), error_chain(&error)).await,
+            Err(error) => {
+                let unread = Failed { mail: String::new(), sender: Sender::Node };
+                return self.handle_failure(&job, unread, error_chain(&error)).await;
+            }
         };
-        let mail = queued.message_id();
+        let mail = Failed { mail: queued.message_id(), sender: queued.sender };
         // The transport may be an integrator's code: if it panics or hangs, other mails must not wait for it.
         let call = AssertUnwindSafe(self.transport.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
         let Some(answer) = while_claimed(&*self.jobs, &job, CLAIM, timeout(SEND_TIMEOUT, call)).await else {
@@ -156,29 +170,51 @@ impl OutboxShared {
         match answer {
             Ok(Ok(Outcome::Accepted | Outcome::Relayed)) => {
                 self.remove(&job).await;
-                self.events.emit(Event::MailSent { mail, attempts: job.tries.saturating_add(1) });
+                self.events.emit(Event::MailSent { mail: mail.mail, attempts: job.tries.saturating_add(1) });
             }
             Ok(Ok(Outcome::Deferred(reply))) => self.handle_failure(&job, mail, reply.to_string()).await,
-            Ok(Ok(Outcome::Refused(reply))) => self.give_up(&job, mail, reply.to_string()).await,
+            Ok(Ok(Outcome::Refused(reply))) => self.refused(&job, mail, reply.to_string()).await,
             Ok(Err(error)) if error.is_transient() => self.handle_failure(&job, mail, error_chain(&error)).await,
-            Ok(Err(error)) => self.give_up(&job, mail, error_chain(&error)).await,
+            Ok(Err(error)) => self.refused(&job, mail, error_chain(&error)).await,
             Err(_) => self.handle_failure(&job, mail, "the transport panicked".to_owned()).await,
         }
     }
 
-    async fn handle_failure(&self, job: &Job, mail: String, reason: String) {
+    async fn refused(&self, job: &Job, failed: Failed, reason: String) {
+        let failure = DeliveryFailure::of([reason.as_str()]).unwrap_or(DeliveryFailure::Refused);
+        self.give_up(job, failed, failure, reason).await;
+    }
+
+    async fn handle_failure(&self, job: &Job, failed: Failed, reason: String) {
         match AfterFailure::of(job, &self.retry, self.clock.now().instant, random_fraction()) {
             AfterFailure::Retry { attempts, retry_in } => {
                 if let Err(error) = self.jobs.defer(job, retry_in).await {
                     tracing::warn!(%job, reason = error_chain(&error), "a mail that was not sent is tried again when its claim runs out");
                 }
-                self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in });
+                self.events.emit(Event::MailDeferred { mail: failed.mail, reason, attempts, retry_in });
             }
-            AfterFailure::GiveUp { .. } => self.give_up(job, mail, reason).await,
+            AfterFailure::GiveUp { .. } => {
+                let failure = DeliveryFailure::of([reason.as_str()]).unwrap_or(DeliveryFailure::NotReached);
+                self.give_up(job, failed, failure, reason).await;
+            }
         }
     }
 
-    async fn give_up(&self, job: &Job, mail: String, reason: String) {
+    async fn give_up(&self, job: &Job, Failed { mail, sender }: Failed, failure: DeliveryFailure, reason: String) {
+        if let (Some(handler), Sender::Message(id)) = (&self.give_up_handler, sender)
+            && let Err(error) = handler.handle(id, failure).await
+        {
+            tracing::warn!(%job, reason = error, "the sender of a mail that failed could not be informed yet; the mail is kept");
+            if let Err(error) = self.jobs.defer(job, NOTICE_PAUSE).await {
+                tracing::warn!(%job, reason = error_chain(&error), "a mail that failed is looked at again when its claim runs out");
+            }
+            return self.events.emit(Event::MailDeferred {
+                mail,
+                reason,
+                attempts: job.tries.saturating_add(1),
+                retry_in: NOTICE_PAUSE,
+            });
+        }
         if let Err(error) = self.jobs.give_up(job, GiveUp::Failed).await {
             tracing::warn!(%job, reason = error_chain(&error), "a mail that was given up could not be removed; it is tried again");
         }
@@ -209,6 +245,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 const CLAIM: Duration = Duration::from_secs(60);
 /// The pause after a look for mails that found none.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// How long a mail that failed is kept before the next try, when its sender could not be informed.
+const NOTICE_PAUSE: Duration = Duration::from_secs(60);
 /// How long mails being sent may take after the stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 

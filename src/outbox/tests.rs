@@ -11,6 +11,7 @@ use crate::clock::ManualClock;
 use crate::disk::{self, Disk, PowerCutDisk, Unsynced};
 use crate::event::Occurrence;
 use crate::forward::Reply;
+use crate::message::{DeliveryFailure, MessageId};
 use crate::retry::{Backoff, RetryPolicy};
 
 /// A server that gives the scripted answer, and keeps what it accepted.
@@ -315,4 +316,57 @@ async fn a_mail_of_a_node_that_died_is_sent_by_another() {
     while_running(&other, async { assert_eq!(next_event(&mut events).await, "sent") }).await;
     assert!(died.elapsed() <= CLAIM + Duration::from_secs(1), "{:?}", died.elapsed());
     assert_eq!((server.taken(), files(&disk)), (1, Vec::new()));
+}
+
+/// Keeps what it gets, after it has failed so many times.
+#[derive(Debug, Default)]
+struct Notices {
+    failures: Mutex<u32>,
+    kept: Mutex<Vec<(MessageId, DeliveryFailure)>>,
+}
+
+#[async_trait]
+impl GiveUpHandler for Notices {
+    async fn handle(&self, id: MessageId, failure: DeliveryFailure) -> Result<(), String> {
+        let mut failures = self.failures.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Err("the store is away".to_owned());
+        }
+        self.kept.lock().unwrap().push((id, failure));
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_of_a_message_is_informed_before_it_is_given_up() {
+    let (disk, clock) = (PowerCutDisk::new(), clock());
+    let server = Server::answering(Outcome::Refused(Reply::new(550, "5.1.1 nobody here")));
+    let notices = Arc::new(Notices { failures: Mutex::new(2), ..Notices::default() });
+    let outbox = Outbox::builder("/node/outbox", Arc::clone(&server)).disk(disk.clone()).clock(Arc::clone(&clock));
+    let outbox = outbox.give_up_handler(Arc::clone(&notices) as _).open().await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    let id = MessageId::from_bytes([7; 16]);
+    let send = async |sender| {
+        let mail = Bytes::from_static(b"Message-ID: <1.played@vm.example>\r\n\r\nheard\r\n");
+        outbox.send(sender, &"anna@example.com".parse().unwrap(), &mail).await.unwrap();
+    };
+    while_running(&outbox, async {
+        send(Sender::Message(id)).await;
+        for expected in ["deferred", "deferred", "given up"] {
+            assert_eq!(next_event(&mut events).await, expected);
+        }
+        assert_eq!(notices.kept.lock().unwrap()[..], [(id, DeliveryFailure::NoSuchMailbox)]);
+        server.answer(Outcome::Deferred(reply(450)));
+        send(Sender::Message(id)).await;
+        assert_eq!(next_event(&mut events).await, "deferred");
+        clock.advance(TimeDelta::days(5));
+        assert_eq!(next_event(&mut events).await, "given up");
+        server.answer(Outcome::Refused(reply(550)));
+        send(Sender::Null).await;
+        assert_eq!(next_event(&mut events).await, "given up", "a receipt has nobody to inform");
+    })
+    .await;
+    assert_eq!(notices.kept.lock().unwrap()[1..], [(id, DeliveryFailure::NotReached)]);
+    assert_eq!((outbox.waiting().await.unwrap(), files(&disk)), (0, Vec::new()));
 }

@@ -31,6 +31,7 @@ impl MailboxServiceBuilder {
             heard_before: Arc::default(),
             receipts: ReceiptChoice::NotRequested,
             sent: None,
+            sent_mails: None,
             lists: None,
             greetings: None,
             changing_lists: Arc::default(),
@@ -56,6 +57,12 @@ impl MailboxServiceBuilder {
     /// Keeps the list of [sent messages](MailboxService::sent_messages) in this store. Without it, there is no list.
     pub fn sent_messages(self, store: impl SentStore) -> Self {
         Self(MailboxService { sent: Some(Arc::new(store)), ..self.0 })
+    }
+
+    /// Follows mails to other voicemail systems in this store, where there is no list of [sent messages](Self::sent_messages): then owners still get the
+    /// receipts and failures of these mails. With such a list, this has no effect.
+    pub fn sent_mails(self, store: impl SentStore) -> Self {
+        Self(MailboxService { sent_mails: Some(Arc::new(store)), ..self.0 })
     }
 
     /// Changes the private lists of owners in this store, such as that of a [`PrivateLists`](crate::directory::PrivateLists), which is the directory then.

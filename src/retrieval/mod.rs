@@ -9,6 +9,7 @@ mod heard_before;
 mod mailbox_receipts;
 mod private_lists;
 mod receipts;
+mod sent_mails;
 mod sent_messages;
 mod systems;
 #[cfg(test)]
@@ -81,6 +82,8 @@ pub struct MailboxService {
     heard_before: Arc<HeardBefore>,
     receipts: ReceiptChoice,
     sent: Option<Arc<dyn SentStore>>,
+    /// Where mails to other systems are followed when there is no list of sent messages.
+    sent_mails: Option<Arc<dyn SentStore>>,
     lists: Option<Arc<dyn ListStore>>,
     greetings: Option<Arc<dyn GreetingStore>>,
     /// Held while a private list is read, changed and kept again.

@@ -1,10 +1,11 @@
-//! The messages that owners have sent and requested receipts for: what became of each, in a separate store.
+//! The messages that owners have sent and requested receipts for, or to other voicemail systems: what became of each, in a separate store.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use super::{MailboxService, RetrievalError, requested};
 use crate::message::{Disposition, MailboxId, Message, MessageId};
-use crate::sent::{SentCopy, SentMessage, SentState};
+use crate::sent::{SentCopy, SentMessage, SentState, SentStore};
 use crate::store::{Deposit, StoreError};
 
 impl MailboxService {
@@ -13,7 +14,7 @@ impl MailboxService {
         self.sent.is_some()
     }
 
-    /// Returns the messages that `owner` has sent with a request for a receipt, the newest first: at most 500, of the last 90 days. A service without
+    /// Returns the messages that `owner` has sent with a request for a receipt, or to other voicemail systems, the newest first: at most 500, of the last 90 days. A service without
     /// a store for them returns none.
     ///
     /// A message is in the list before it is delivered, and a mailbox is said to have heard it before the receipt is there. An entry that could not be
@@ -61,8 +62,16 @@ impl MailboxService {
         self.record_sent(owner, message, delivered.iter().map(copy).collect()).await;
     }
 
-    async fn record_sent(&self, owner: &MailboxId, message: &Message, copies: Vec<SentCopy>) {
-        let Some(sent) = &self.sent else { return };
+    /// The store of what is known about mails to other systems: that of the list, or the other one.
+    pub(super) const fn followed_in(&self) -> Option<&Arc<dyn SentStore>> {
+        match &self.sent {
+            Some(sent) => Some(sent),
+            None => self.sent_mails.as_ref(),
+        }
+    }
+
+    pub(super) async fn record_sent(&self, owner: &MailboxId, message: &Message, copies: Vec<SentCopy>) {
+        let Some(sent) = self.followed_in() else { return };
         let entry = SentMessage::new(message.id(), self.clock.now().instant, message.head().length, copies);
         if let Err(error) = sent.record(owner, &entry).await {
             warn(message.id(), &error);
@@ -71,7 +80,7 @@ impl MailboxService {
 
     /// Records that the message `id` of `mailbox`, which `owner` has sent, has ended.
     pub(super) async fn record_end(&self, owner: &MailboxId, mailbox: &MailboxId, id: MessageId, disposition: Disposition) {
-        let Some(sent) = &self.sent else { return };
+        let Some(sent) = self.followed_in() else { return };
         if let Err(error) = sent.settle(owner, mailbox, id, disposition, self.clock.now().instant).await {
             warn(id, &error);
         }

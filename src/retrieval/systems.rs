@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::sent_mails::mail_id;
 use super::{MailboxService, RetrievalError};
 use crate::directory::RemoteMailbox;
 use crate::forward::{Outcome, Sender};
 use crate::greeting::{GreetingId, GreetingKind};
-use crate::message::{Audio, MailboxId, Message, Privacy};
+use crate::message::{Audio, Head, MailboxId, Message, MessageId, Privacy};
 use crate::network::LicenceClass;
 use crate::store::{Deposit, StoreError};
 use crate::wire::{ToSystem, encode_for_system};
@@ -46,8 +47,8 @@ impl MailboxService {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has sent the message to some of the numbers. The same call again gives it to the rest, to no mailbox here twice, and to other
-    /// systems with the same `Message-ID`.
+    /// A dropped call has sent the message to some of the numbers. The same call again gives it to the rest, to no mailbox here twice, and to each
+    /// number at other systems with the same `Message-ID`.
     pub async fn send(
         &self,
         owner: &MailboxId,
@@ -70,7 +71,6 @@ impl MailboxService {
                 }
             }
         }
-        // The list of sent messages has only those that are for a mailbox here.
         if !here.is_empty() {
             let stored = self.deliver(message, &here).await.into_iter();
             results.extend(stored.map(|(number, result)| {
@@ -92,7 +92,8 @@ impl MailboxService {
     /// Sends a message that `owner` has made here to a mailbox at another voicemail system, in the form that the system understands.
     ///
     /// The mail is from the owner if the message is, and else from `non-mail-user`, with the name and the number of the caller. A node's outbox accepts
-    /// it as soon as it is on stable storage, and tries for days. The same message has the same `Message-ID` each time it is sent.
+    /// it as soon as it is on stable storage, and tries for days. The same message to the same number has the same `Message-ID` each time it is sent: an
+    /// id that follows from that of the message and the number, by which the mail is among the [sent messages](Self::sent_messages).
     ///
     /// A message of the owner has the owner's recorded name, if the service [knows](super::MailboxServiceBuilder::greetings) one of at most
     /// [12 seconds](crate::wire::SPOKEN_NAME_LIMIT), and the system plays it.
@@ -119,23 +120,34 @@ impl MailboxService {
         if message.head().privacy == Privacy::Private && !to.honours_privacy {
             return Err(RetrievalError::PrivacyNotHonoured { id: message.id(), to: to.address.clone() });
         }
-        let encoded = self.encode_for(owner, message.clone(), to.clone()).await?;
-        Ok(mail.out.send(Sender::Node, &to.address, &encoded).await?)
+        let id = mail_id(message.id(), &to.number);
+        let encoded = self.encode_for(owner, message, id, to.clone()).await?;
+        self.record_mailing(owner, message, &to.number, id).await;
+        let sent = mail.out.send(Sender::Message(id), &to.address, &encoded).await;
+        self.record_mailed(owner, message, &to.number, id, &sent).await;
+        Ok(sent?)
     }
 
     /// Writes the mail on a thread that may block, because the sound may have to be decoded and encoded.
-    async fn encode_for(&self, owner: &MailboxId, message: Message, to: RemoteMailbox) -> Result<Bytes, RetrievalError> {
-        let (id, is_own) = (message.id(), is_from(&message, owner));
+    async fn encode_for(
+        &self,
+        owner: &MailboxId,
+        message: &Message,
+        id: MessageId,
+        to: RemoteMailbox,
+    ) -> Result<Bytes, RetrievalError> {
+        let is_own = is_from(message, owner);
         let from = self.address(owner).filter(|_| is_own);
         let name = if is_own && to.spoken_name { self.spoken_name(owner).await } else { None };
         let (node, domain) = (Arc::clone(&self.node), Arc::clone(&self.domain));
+        let mail = Message::new(Head { id, ..message.head().clone() }, message.audio().clone());
         let encoded = blocking(move || {
             let (from, spoken_name, business_card) = (from.as_ref(), name.as_ref(), to.business_card);
             let form = ToSystem::new(&node, &domain, &to.address, to.dialect);
-            encode_for_system(&message, &ToSystem { from, spoken_name, business_card, ..form })
+            encode_for_system(&mail, &ToSystem { from, spoken_name, business_card, ..form })
         });
         let encoded = encoded.await?;
-        encoded.map_err(|source| RetrievalError::Sound { id, source })
+        encoded.map_err(|source| RetrievalError::Sound { id: message.id(), source })
     }
 
     /// Returns the recorded name of `owner`; none if the store of greetings fails, because the message does not need it.

@@ -3,6 +3,8 @@
 mod mailbox_receipts;
 #[cfg(feature = "fs")]
 mod private_lists;
+#[cfg(feature = "fs")]
+mod sent_mails;
 mod systems;
 
 use std::sync::Mutex;

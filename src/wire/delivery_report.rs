@@ -124,6 +124,15 @@ pub(crate) struct RecipientStatus {
 ///
 /// RFC 3464 §2.1: groups of fields, of which the first is about the message, and each other one about a recipient.
 pub(crate) fn read_delivery_status(mail: &[u8], limits: DecodeLimits) -> Option<DeliveryStatus> {
+    status(part_of_report(mail, "message/delivery-status", limits)?, limits)
+}
+
+/// Returns the content of the first part of this type in a report; `None` for any other mail.
+///
+/// # Source
+///
+/// RFC 6522 §3.
+pub(super) fn part_of_report<'a>(mail: &'a [u8], wanted: &str, limits: DecodeLimits) -> Option<&'a [u8]> {
     let (fields, body) = Fields::of_mail(mail, limits).ok()?;
     let media = fields.content_type();
     if !media.value.eq_ignore_ascii_case("multipart/report") {
@@ -132,8 +141,8 @@ pub(crate) fn read_delivery_status(mail: &[u8], limits: DecodeLimits) -> Option<
     let boundary = format!("--{}", media.parameter("boundary")?);
     for part in parts(&mail[body..], boundary.as_bytes()).into_iter().take(limits.parts) {
         let Ok((fields, start)) = Fields::of_part(part, limits) else { continue };
-        if fields.content_type().value.eq_ignore_ascii_case("message/delivery-status") {
-            return status(&part[start..], limits);
+        if fields.content_type().value.eq_ignore_ascii_case(wanted) {
+            return Some(&part[start..]);
         }
     }
     None

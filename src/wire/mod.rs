@@ -125,6 +125,8 @@ mod own;
 mod parts;
 mod pieces;
 mod play_order;
+#[cfg(feature = "node")]
+mod read_receipt;
 mod receipt;
 mod resent;
 mod text;
@@ -145,6 +147,8 @@ pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
+#[cfg(feature = "node")]
+pub(crate) use self::read_receipt::{ReadReceipt, read_receipt};
 pub(crate) use self::receipt::receipt;
 pub(crate) use self::resent::{in_reply_to, resent};
 #[cfg(feature = "node")]

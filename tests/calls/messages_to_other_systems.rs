@@ -9,13 +9,14 @@ use voicemail::Node;
 use voicemail::audio::to_adpcm32;
 use voicemail::call::{CallScript, CallTranscript};
 use voicemail::directory::VoicemailSystem;
-use voicemail::forward::{ForwardError, MailOut, Outcome, Sender};
-use voicemail::message::{MailAddress, Privacy};
+use voicemail::event::Event;
+use voicemail::forward::{ForwardError, MailOut, Outcome, Reply, Sender};
+use voicemail::message::{DeliveryFailure, Disposition, MailAddress, Privacy};
 use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
 use voicemail::store::MemoryStore;
 use voicemail::telephone::Prompt;
 
-use super::support::{CENTRAL, address, mailbox, site};
+use super::support::{CENTRAL, address, event, mailbox, site};
 use super::{CentralSite, PIN, SECOND, is_menu, is_tone};
 
 /// Accepts every mail, and passes it to the test.
@@ -116,4 +117,32 @@ async fn a_private_message_is_sent_when_it_is_no_longer_private() {
     assert_eq!(voicemail::wire::decode(&mail).unwrap().head().privacy, Privacy::Normal);
     central.close().await;
     assert!(mails.recv().await.is_none(), "nothing private was sent");
+}
+
+/// Refuses every mail.
+#[derive(Debug)]
+struct Refuses;
+
+#[async_trait]
+impl MailOut for Refuses {
+    async fn send(&self, _: Sender, _: &MailAddress, _: &Bytes) -> Result<Outcome, ForwardError> {
+        Ok(Outcome::Refused(Reply::new(550, "5.1.1 nobody here")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_hears_that_a_message_could_not_be_delivered() {
+    let central = site_with(&[LicenceClass::Voicemail, LicenceClass::NetworkedMessaging], Refuses).await;
+    let mut events = central.node.events();
+    let script = to_boston().until_said(|prompt| *prompt == Prompt::EnterNextMailbox).press("#").until_ended(is_tone);
+    let script = script.speak(SECOND * 3).press("#").until_said(is_menu).press("1");
+    central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    event(&mut events, |event| matches!(event, Event::MailGivenUp { .. }).then_some(())).await;
+
+    assert_eq!(central.summary("2001").await.new, 1, "the lamp says that there is something to hear");
+    let receipt = |prompt: &Prompt| matches!(prompt, Prompt::Receipt { .. });
+    let (_, transcript) = central.owner(log_in().press("1").until_ended(receipt).until_said(is_menu).hang_up()).await;
+    let heard: Vec<Prompt> = transcript.prompts().into_iter().filter(receipt).collect();
+    let [Prompt::Receipt { disposition, mailbox: number, .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!((*disposition, number), (Disposition::NotDelivered(DeliveryFailure::NoSuchMailbox), &mailbox("8617")));
 }

@@ -29,6 +29,8 @@ mod hooks_transcripts_and_mails_go_together;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod owners_are_warned_by_mail;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod senders_learn_what_became_of_their_mails;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod steps_are_done_for_each_message;
 #[cfg(feature = "node")]
 mod steps_survive_kills;

@@ -42,6 +42,14 @@ impl super::super::report_handler::ReportHandler for Reports {
         self.0.lock().push((about.id, mail));
         self.1.clone().map_or(Ok(ReturnedMail::Report), Err)
     }
+
+    #[cfg(feature = "node")]
+    async fn handle_receipt(&self, to: &MailboxId, receipt: crate::wire::ReadReceipt) -> Result<bool, Reply> {
+        match &self.1 {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(to.as_str() == "201" && receipt.id == MessageId::from_bytes([7; 16])),
+        }
+    }
 }
 
 fn intake(
@@ -102,6 +110,32 @@ async fn a_report_that_is_too_long_or_refused_is_not_received() {
     assert_eq!(send(&intake, "FROM:<>", &[&to], &long).await, ["250 2.1.5", "552 5.3.4"]);
     assert_eq!(reports.0.lock().len(), 0);
     assert_eq!(send(&intake, "FROM:<>", &[&to], REPORT).await, ["250 2.1.5", "451 4.3.0"]);
+}
+
+#[cfg(feature = "node")]
+#[tokio::test(start_paused = true)]
+async fn a_read_receipt_is_taken_about_a_mail_of_its_recipient() {
+    let receipt = |id: [u8; 16]| {
+        let id = MessageId::from_bytes(id);
+        format!(
+            "From: <617@far.example>\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nplayed\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\n\
+             Original-Message-ID: <{id}@vm.example>\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n\r\n--b--\r\n"
+        )
+    };
+    let (ours, other) = (receipt([7; 16]), receipt([8; 16]));
+    let (intake, _event) = intake(builder(&FailingStore::new([])), &Arc::default());
+    let to = |number: &str| format!("{number}@vm.example");
+    assert_eq!(send(&intake, "FROM:<>", &[&to("201")], ours.as_bytes()).await, ["250 2.1.5", "250 2.0.0"]);
+    for (number, mail) in [("202", &ours), ("201", &other)] {
+        let replies = send(&intake, "FROM:<>", &[&to(number)], mail.as_bytes()).await;
+        assert!(replies[1].starts_with("554"), "{replies:?}");
+    }
+    let replies = send(&intake, "FROM:<>", &[&to("201"), &to("202")], ours.as_bytes()).await;
+    assert!(replies[2].starts_with("554"), "a receipt is for one mailbox: {replies:?}");
+    let away = Arc::new(Reports(Lock::default(), Some(Reply::new(451, "4.3.0 not now"))));
+    let (intake, _event) = self::intake(builder(&FailingStore::new([])), &away);
+    assert_eq!(send(&intake, "FROM:<>", &[&to("201")], ours.as_bytes()).await, ["250 2.1.5", "451 4.3.0"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,15 +7,19 @@ use crate::retrieval::Sent;
 
 /// A service whose owners reach two systems: by 86 one that honours privacy, by 87 one that does not.
 pub(super) fn service(licences: &[LicenceClass]) -> (MailboxService, Arc<SentMails>) {
+    service_on(licences, MemoryStore::new(["2001", "2002"].map(mailbox)))
+}
+
+pub(super) fn service_on(licences: &[LicenceClass], store: impl MessageStore) -> (MailboxService, Arc<SentMails>) {
     let owners =
         ["2001", "2002"].map(|number| (mailbox(number), Owner::new("london".parse().unwrap(), chrono_tz::Europe::London)));
     let boston = VoicemailSystem::new("boston", "vpim.boston.example").prefix("86").strip(1).honours_privacy();
     let york = VoicemailSystem::new("york", "mail.york.example").prefix("87").dialect(MailDialect::InternetMail);
     let directory = owners.into_iter().collect::<StaticDirectory>().with_system(boston).with_system(york);
-    service_of(licences, MemoryStore::new(["2001", "2002"].map(mailbox)), directory)
+    service_of(licences, store, directory)
 }
 
-async fn composed(service: &MailboxService, privacy: Privacy) -> Message {
+pub(super) async fn composed(service: &MailboxService, privacy: Privacy) -> Message {
     let to = [mailbox("2002"), mailbox("8617"), mailbox("8700")];
     service.compose(&mailbox("2001"), &to, sound(0x10, 1000), Urgency::Urgent, privacy).await.unwrap()
 }
@@ -40,8 +44,9 @@ async fn a_message_reaches_mailboxes_here_and_at_other_systems() {
     assert!(matches!(again[0].1, Ok(Sent::Stored(Deposit::Duplicate))), "no mailbox here gets it twice");
     let mut mails = mails.taken();
     mails.sort_by(|one, other| one.1.cmp(&other.1));
-    let to: Vec<_> = mails.iter().map(|(sender, to, _)| (*sender, to.as_str())).collect();
-    assert_eq!(to, [(Sender::Node, "617@vpim.boston.example"), (Sender::Node, "8700@mail.york.example")]);
+    let to: Vec<_> = mails.iter().map(|(_, to, _)| to.as_str()).collect();
+    assert_eq!(to, ["617@vpim.boston.example", "8700@mail.york.example"]);
+    assert!(mails.iter().all(|(sender, _, _)| matches!(sender, Sender::Message(_))), "reports come back to the message");
     for (_, _, mail) in &mails {
         let read = wire::decode(mail).unwrap();
         assert_eq!(read.head().caller.number.as_ref().map(crate::message::CallerNumber::as_str), Some("2001"));
