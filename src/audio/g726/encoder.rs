@@ -130,18 +130,16 @@ mod tests {
             let bytes = std::fs::read(std::path::Path::new(&folder).join(name)).unwrap();
             bytes.chunks_exact(2).map(|word| u8::try_from(u16::from_le_bytes([word[0], word[1]])).unwrap()).collect::<Vec<u8>>()
         };
-        let laws: [(fn(u8) -> i16, [_; 2]); 2] = [
-            (pcm::from_a_law, [("nrm.a", "rn32fa.i", 16_384), ("ovr.a", "rv32fa.i", 2048)]),
-            (pcm::from_mu_law, [("nrm.m", "rn32fm.i", 16_384), ("ovr.m", "rv32fm.i", 2048)]),
-        ];
-        for (expand, sequences) in laws {
-            for (input, output, len) in sequences {
-                let samples: Vec<i16> = words(input).into_iter().map(expand).collect();
-                let codes: Vec<u8> = encoded(&[&samples]).iter().flat_map(|byte| [byte & 15, byte >> 4]).collect();
-                assert_eq!(codes.len(), len, "{input}");
-                assert!(codes == words(output), "{input} does not become {output}");
-            }
-        }
+        let check = |expand: fn(u8) -> i16, input: &str, output: &str, len: usize| {
+            let samples: Vec<i16> = words(input).into_iter().map(expand).collect();
+            let codes: Vec<u8> = encoded(&[&samples]).iter().flat_map(|byte| [byte & 15, byte >> 4]).collect();
+            assert_eq!(codes.len(), len, "{input}");
+            assert!(codes == words(output), "{input} does not become {output}");
+        };
+        check(pcm::from_a_law, "nrm.a", "rn32fa.i", 16_384);
+        check(pcm::from_a_law, "ovr.a", "rv32fa.i", 2048);
+        check(pcm::from_mu_law, "nrm.m", "rn32fm.i", 16_384);
+        check(pcm::from_mu_law, "ovr.m", "rv32fm.i", 2048);
     }
 
     proptest! {

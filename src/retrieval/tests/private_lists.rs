@@ -50,9 +50,10 @@ async fn a_number_at_another_system_is_a_member_with_a_licence() {
         let lists = ListFolder::open(PowerCutDisk::new(), "/lists").await.unwrap();
         let service = MailboxService { lists: Some(Arc::new(lists)), ..service };
         let added = service.add_to_list(&mailbox("2001"), seven(), &mailbox("8617")).await;
-        match is_member {
-            true => assert_eq!(added.unwrap(), [mailbox("8617")]),
-            false => assert!(matches!(added, Err(RetrievalError::Refused(_))), "{added:?}"),
+        if is_member {
+            assert_eq!(added.unwrap(), [mailbox("8617")]);
+        } else {
+            assert!(matches!(added, Err(RetrievalError::Refused(_))), "{added:?}");
         }
     }
 }
