@@ -154,7 +154,7 @@ async fn a_message_that_is_heard_at_the_other_company_has_its_receipt() {
 }
 
 #[tokio::test]
-async fn a_message_that_the_other_company_refuses_is_reported_to_its_sender() {
+async fn a_message_that_the_other_company_refuses_is_reported() {
     let (london, boston, _) = two_companies().await;
     let sent = london.send("2001", "866199").await;
     assert!(matches!(sent, Event::MailGivenUp { .. }), "{sent:?}");

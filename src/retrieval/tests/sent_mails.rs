@@ -1,4 +1,4 @@
-//! What becomes of messages to other voicemail systems after they were sent.
+//! Messages to other voicemail systems after they were sent: failures, and receipts that come back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -80,7 +80,7 @@ async fn a_receipt_of_another_system_is_one_as_from_here() {
     }
     assert_eq!(receipts(&service).await, named(&[("8617", Disposition::Played)]));
     assert!(matches!(states(&service).await[0].1, SentState::Ended { disposition: Disposition::Played, .. }));
-    // Who has heard the message has got it.
+    // An owner who has heard the message has got it.
     let failed = service.mail_failed(ids[0], DeliveryFailure::NotReached).await.unwrap();
     assert_eq!((failed, receipts(&service).await.len()), (Some(ReceiptOutcome::NotSent), 1));
 }
@@ -124,7 +124,7 @@ async fn without_a_list_failures_are_reported_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_loses_the_notice_and_a_store_that_is_away_does_not() {
+async fn a_full_mailbox_loses_the_notice_and_a_store_away_does_not() {
     let store = Arc::new(Away(MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1), AtomicBool::new(true)));
     let (service, mails) = service_on(&[LicenceClass::NetworkedMessaging], Arc::clone(&store));
     let sent_mails = SentFolder::open(PowerCutDisk::new(), "/mails").await.unwrap();
