@@ -1,5 +1,6 @@
 //! Keys for a mail server in between: each has 32 bytes, and is in a file or an environment variable as 64 hexadecimal digits.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -78,7 +79,11 @@ impl CustodyConfig {
 
 /// Returns a key as text.
 pub fn to_hex(key: &[u8; 32]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    key.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn parse(text: &str) -> Option<[u8; 32]> {
@@ -97,7 +102,7 @@ fn make(path: &Path) -> std::io::Result<()> {
     writeln!(file, "{}", to_hex(&key))?;
     file.sync_all()?;
     match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => fs::remove_file(draft),
     }
 }
