@@ -77,6 +77,18 @@ impl SentStore for PostgresSent {
         Ok(messages)
     }
 
+    async fn find(&self, id: MessageId) -> Result<Option<(MailboxId, SentMessage)>, SentStoreError> {
+        let rows = self.database.pool().read(FIND, &[&Uuid::from(id)]).await.map_err(unavailable)?;
+        for row in &rows {
+            let owner: &str = column(row, 8).map_err(unavailable)?;
+            match (owner.parse(), message_of(row).map_err(unavailable)?) {
+                (Ok(owner), Some(message)) => return Ok(Some((owner, message))),
+                _ => tracing::warn!(%id, "a row of a sent message cannot be read, and is left out"),
+            }
+        }
+        Ok(None)
+    }
+
     async fn settle(
         &self,
         owner: &MailboxId,
@@ -130,7 +142,7 @@ fn state_columns(state: SentState) -> Result<(i16, Option<&'static str>, Option<
     }
 }
 
-/// The message of a row of [`LIST`]; `None` if it cannot be read.
+/// The message of a row of [`LIST`] or [`FIND`]; `None` if it cannot be read.
 fn message_of(row: &Row) -> Result<Option<SentMessage>, DatabaseError> {
     let (id, sent_ns, length_ms): (Uuid, i64, i64) = (column(row, 0)?, column(row, 1)?, column(row, 2)?);
     let mailboxes: Vec<&str> = column::<Option<_>>(row, 3)?.unwrap_or_default();
@@ -171,18 +183,28 @@ fn unavailable(error: DatabaseError) -> SentStoreError {
     SentStoreError::Unavailable(error.into())
 }
 
+/// The columns of a message and its copies, and its owner, for [`message_of`].
+macro_rules! sent_message {
+    () => {
+        "SELECT m.id, m.sent_ns, m.length_ms, c.mailboxes, c.ids, c.states, c.dispositions, c.ended_ns, m.owner \
+        FROM voicemail.sent_message m CROSS JOIN LATERAL (\
+            SELECT array_agg(mailbox ORDER BY place, mailbox) AS mailboxes, array_agg(id ORDER BY place, mailbox) AS ids, \
+                array_agg(state ORDER BY place, mailbox) AS states, array_agg(disposition ORDER BY place, mailbox) AS dispositions, \
+                array_agg(ended_ns ORDER BY place, mailbox) AS ended_ns \
+            FROM voicemail.sent_copy WHERE owner = m.owner AND message = m.id) c "
+    };
+}
+
 const SENDING: i16 = 0;
 const NOT_DELIVERED: i16 = 1;
 const DELIVERED: i16 = 2;
 const ENDED: i16 = 3;
 const RECORD: &str = "SELECT voicemail.record_sent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const SETTLE: &str = "SELECT voicemail.settle_sent($1, $2, $3, $4, $5, $6)";
-const LIST: &str = "SELECT m.id, m.sent_ns, m.length_ms, c.mailboxes, c.ids, c.states, c.dispositions, c.ended_ns \
-    FROM voicemail.sent_message m CROSS JOIN LATERAL (\
-        SELECT array_agg(mailbox ORDER BY place, mailbox) AS mailboxes, array_agg(id ORDER BY place, mailbox) AS ids, \
-            array_agg(state ORDER BY place, mailbox) AS states, array_agg(disposition ORDER BY place, mailbox) AS dispositions, \
-            array_agg(ended_ns ORDER BY place, mailbox) AS ended_ns \
-        FROM voicemail.sent_copy WHERE owner = m.owner AND message = m.id) c \
-    WHERE m.owner = $1 AND m.sent_ns >= $2 ORDER BY m.sent_ns DESC, m.id DESC LIMIT $3";
+const LIST: &str = concat!(sent_message!(), "WHERE m.owner = $1 AND m.sent_ns >= $2 ORDER BY m.sent_ns DESC, m.id DESC LIMIT $3");
+const FIND: &str = concat!(
+    sent_message!(),
+    "WHERE (m.owner, m.id) IN (SELECT owner, message FROM voicemail.sent_copy WHERE id = $1) ORDER BY m.sent_ns DESC, m.id DESC"
+);
 const OWNERS: &str = "SELECT owner FROM voicemail.sent_message WHERE owner COLLATE \"C\" > $1 \
     GROUP BY owner ORDER BY owner COLLATE \"C\" LIMIT $2";

@@ -27,6 +27,8 @@ CREATE TABLE voicemail.sent_copy (
 );
 -- For a receipt, which names the message by its id in a mailbox.
 CREATE INDEX sent_copy_in_mailbox ON voicemail.sent_copy (owner, mailbox, id);
+-- For what another system reports, which names nothing but that id.
+CREATE INDEX sent_copy_by_id ON voicemail.sent_copy (id);
 
 -- Adds mailboxes to a sent message, each once in p_mailboxes, and takes in the later states of those that it has. The caller has locked the message.
 CREATE FUNCTION voicemail.merge_sent_copies(
