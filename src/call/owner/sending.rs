@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::mailbox::OpenMailbox;
 use super::{OwnerConversation, warn};
-use crate::forward::Outcome;
 use crate::message::{MailboxId, Message, MessageId, Privacy, ReceiptChoice, Urgency};
 use crate::retrieval::{RetrievalError, Sent};
 use crate::store::StoreError;
@@ -134,7 +133,7 @@ impl OwnerConversation<'_> {
         let unlicensed = count(|error| matches!(error, RetrievalError::Refused(_)));
         let too_private = count(|error| matches!(error, RetrievalError::PrivacyNotHonoured { .. }));
         let is_sent = |result: Result<Sent, RetrievalError>| match result.inspect_err(warn) {
-            Ok(Sent::Mailed(outcome)) => outcome == Outcome::Accepted,
+            Ok(Sent::Mailed(outcome)) => outcome.is_accepted(),
             result => result.is_ok(),
         };
         let failed = results.into_iter().filter_map(|(mailbox, result)| (!is_sent(result)).then_some(mailbox));
