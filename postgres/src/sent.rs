@@ -98,7 +98,8 @@ impl SentStore for PostgresSent {
         at: DateTime<Utc>,
     ) -> Result<(), SentStoreError> {
         let (owner, mailbox, id) = (owner.as_str(), mailbox.as_str(), Uuid::from(id));
-        let params: [&(dyn ToSql + Sync); 6] = [&owner, &mailbox, &id, &disposition.as_str(), &nanos(at), &oldest_kept(at)];
+        let (state, disposition, ended_ns) = state_columns(SentState::of(disposition, at))?;
+        let params: [&(dyn ToSql + Sync); 7] = [&owner, &mailbox, &id, &state, &disposition, &ended_ns, &oldest_kept(at)];
         self.database.pool().query(SETTLE, &params).await.map(drop).map_err(unavailable)
     }
 
@@ -200,7 +201,7 @@ const NOT_DELIVERED: i16 = 1;
 const DELIVERED: i16 = 2;
 const ENDED: i16 = 3;
 const RECORD: &str = "SELECT voicemail.record_sent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-const SETTLE: &str = "SELECT voicemail.settle_sent($1, $2, $3, $4, $5, $6)";
+const SETTLE: &str = "SELECT voicemail.settle_sent($1, $2, $3, $4, $5, $6, $7)";
 const LIST: &str = concat!(sent_message!(), "WHERE m.owner = $1 AND m.sent_ns >= $2 ORDER BY m.sent_ns DESC, m.id DESC LIMIT $3");
 const FIND: &str = concat!(
     sent_message!(),

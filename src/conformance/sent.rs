@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::message::{Disposition, MailboxId, MessageId};
+use crate::message::{DeliveryFailure, Disposition, MailboxId, MessageId};
 use crate::sent::{SentCopy, SentMessage, SentState, SentStore};
 
 /// Runs every test of this module, each on a new store from `make`.
@@ -72,6 +72,12 @@ pub async fn forward(store: &impl SentStore) {
     settle(Disposition::Played, 1).await;
     assert_eq!(state().await, None, "forward: a message that nobody has recorded");
     store.record(&owner, &sent).await.expect("forward: a message was not kept");
+    settle(Disposition::NotDelivered(DeliveryFailure::NotReached), 1).await;
+    assert_eq!(
+        state().await,
+        Some(SentState::NotDelivered),
+        "forward: a failure is no end, because the message may be sent again"
+    );
     settle(Disposition::Played, 2).await;
     settle(Disposition::RemovedUnheard, 3).await;
     store.record(&owner, &message(1, 0, SentState::Delivered)).await.expect("forward: a state was not kept");

@@ -64,9 +64,9 @@ BEGIN
         FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Records the end of a message in a mailbox. The newest message counts that has this id itself or in this mailbox, and was not sent before p_before_ns.
+-- Records a state of a message in a mailbox. The newest message counts that has this id itself or in this mailbox, and was not sent before p_before_ns.
 CREATE FUNCTION voicemail.settle_sent(
-    p_owner text, p_mailbox text, p_id uuid, p_disposition text, p_ended_ns bigint, p_before_ns bigint
+    p_owner text, p_mailbox text, p_id uuid, p_state smallint, p_disposition text, p_ended_ns bigint, p_before_ns bigint
 ) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     sent uuid;
@@ -77,7 +77,7 @@ BEGIN
         ORDER BY m.sent_ns DESC, m.id DESC LIMIT 1 FOR NO KEY UPDATE;
     IF FOUND THEN
         PERFORM voicemail.merge_sent_copies(
-            p_owner, sent, ARRAY[p_mailbox], ARRAY[p_id], ARRAY[3::smallint], ARRAY[p_disposition], ARRAY[p_ended_ns]);
+            p_owner, sent, ARRAY[p_mailbox], ARRAY[p_id], ARRAY[p_state], ARRAY[p_disposition], ARRAY[p_ended_ns]);
     END IF;
 END $$;
 
