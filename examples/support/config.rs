@@ -239,15 +239,21 @@ impl DistributedConfig {
             (Some(node), Some(network)) => Some(node).filter(|node| custody_of(node, network) != Custody::Final),
             _ => None,
         };
-        let custody = match by_relay {
-            Some(node) => {
-                if greetings.is_none() {
-                    keys.fault::<()>("listen is missing: the address at which receipts come, such as 127.0.0.1:2526");
-                }
-                let what = format!("the keys of {node}, which the network puts behind a mail server");
-                keys.required_section("custody", &what, CustodyConfig::read)
+        let custody = if let Some(node) = by_relay {
+            if greetings.is_none() {
+                keys.fault::<()>("listen is missing: the address at which receipts come, such as 127.0.0.1:2526");
             }
-            None => keys.section("custody", CustodyConfig::read),
+            let what = format!("the keys of {node}, which the network puts behind a mail server");
+            keys.required_section("custody", &what, CustodyConfig::read)
+        } else {
+            let unused = keys.section("custody", CustodyConfig::read);
+            if unused.is_some() && network.is_some() {
+                keys.fault::<()>(
+                    "custody has no use: the network description puts no mail server between this node and the central one; \
+                     set custody = \"relay\" or \"auto\" of its PBXs there, or remove the table",
+                );
+            }
+            None
         };
         let site = match (&node, &network) {
             (Some(node), Some(network)) => choose_site(node, network, wanted).or_else(|fault| keys.fault(fault).ok_or(())).ok(),

@@ -127,6 +127,17 @@ fn each_fault_of_the_keys_for_a_mail_server_is_reported() {
     place.set_central_address("127.0.0.1:1");
     let (central, distributed) = (place.text("central.toml"), place.text("distributed.toml"));
     let network = std::fs::read_to_string(place.path("network.toml")).unwrap();
+    let text = std::fs::read_to_string(&distributed).unwrap();
+    place.write("distributed.toml", format!("{text}[custody]\nkey = {{ env = \"KEY\" }}\n"));
+    fails(
+        run("distributed_node", ["--config", &distributed]),
+        &format!(
+            "{distributed}: custody has no use: the network description puts no mail server between this node and the central one; \
+             set custody = \"relay\" or \"auto\" of its PBXs there, or remove the table"
+        ),
+    );
+    place.write("distributed.toml", &text);
+
     place.write("network.toml", network.replace("ports = 2", "ports = 2\ncustody = \"relay\""));
     let ended = run("distributed_node", ["--config", &distributed]);
     let faults = [
@@ -137,7 +148,6 @@ fn each_fault_of_the_keys_for_a_mail_server_is_reported() {
     ];
     assert_eq!((ended.status, &ended.printed.err[..]), (Some(1), &faults[..]));
 
-    let text = std::fs::read_to_string(&distributed).unwrap();
     let with = |key: &str| format!("listen = \"127.0.0.1:0\"\n{text}[custody]\nkey = {key}\n");
     let where_it_is = "say where it is: { file = \"..\" } or { env = \"..\" }";
     let make = "openssl rand -hex 32 makes one";
