@@ -81,10 +81,10 @@ impl SentStore for PostgresSent {
         let rows = self.database.pool().read(FIND, &[&Uuid::from(id)]).await.map_err(unavailable)?;
         for row in &rows {
             let owner: &str = column(row, 8).map_err(unavailable)?;
-            match (owner.parse(), message_of(row).map_err(unavailable)?) {
-                (Ok(owner), Some(message)) => return Ok(Some((owner, message))),
-                _ => tracing::warn!(%id, "a row of a sent message cannot be read, and is left out"),
+            if let (Ok(owner), Some(message)) = (owner.parse(), message_of(row).map_err(unavailable)?) {
+                return Ok(Some((owner, message)));
             }
+            tracing::warn!(%id, "a row of a sent message cannot be read, and is left out");
         }
         Ok(None)
     }
