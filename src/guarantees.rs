@@ -58,8 +58,8 @@
 //!   has failed. A peer that accepts connections and never answers can hold all of them until their timeouts, and its return is
 //!   noticed only then.
 //! - A message that changes its mailbox in a Maildir store is renamed from one folder to another. On a file system that does not write both ends of a
-//!   rename as one, a power cut may leave it in both mailboxes until the member accepts it again. `voicemail-postgres` keeps the sound of
-//!   each copy.
+//!   rename as one, a power cut may leave it in both mailboxes until the member accepts it again. `voicemail-postgres` moves it in
+//!   one transaction.
 //! - A forwarder that is killed sends the messages in progress again. A node keeps one copy; another mail server may keep two.
 //! - Delivery reports are read only at return paths that a node signs (`NodeBuilder::return_paths`). Without them, mail to `voicemail@` the node's
 //!   name is refused and reported as an event without the message's id, which is in the part that was never sent; behind a server that stores

@@ -89,7 +89,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
 /// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
 ///   after either of them, the other one answers that the message is a duplicate. An imported key without a message has the same effect.
-/// - **Copied.** A `copy` has the sound and all facts of its message, is new, and has a status of its own. The same copy again answers
+/// - **Copied.** A `copy` has the sound and all facts of its message, is new, and its status is independent. The same copy again answers
 ///   [`Deposit::Duplicate`] and changes nothing, also after it was removed.
 /// - **Transferred.** Where `transfer` is supported, the message is in one of the two mailboxes at any time, and of several transfers of one message,
 ///   one succeeds. A deposit of the message into the first mailbox stays a duplicate.
@@ -222,7 +222,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
         listed.ok_or(StoreError::NoSuchMessage(id))
     }
 
-    /// Puts a copy of the message `id` of `from` into `to`, as new: each of several owners gets one, with a status of its own.
+    /// Puts a copy of the message `id` of `from` into `to`, as new: each of several owners gets one, whose status is independent.
     ///
     /// The default retrieves the message, deposits it, and sets its transcript; a call that is dropped before that leaves the copy without one. A store that
     /// can keeps the sound once for all copies.

@@ -18,7 +18,7 @@ pub(crate) struct ReadReceipt {
 ///
 /// # Source
 ///
-/// RFC 8098 §3.1 and §3.2; RFC 3801 §4.5.
+/// RFC 8098 §3.1 and §3.2; RFC 3801 §4.7.
 pub(crate) fn read_receipt(mail: &[u8], limits: DecodeLimits) -> Option<ReadReceipt> {
     let part = part_of_report(mail, "message/disposition-notification", limits)?;
     let end = (0..part.len()).find(|at| !part[*at].is_ascii_whitespace())?;

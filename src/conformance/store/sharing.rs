@@ -4,7 +4,7 @@ use super::steps::{deposit, described, expunge, is_no_such_message, list, mailbo
 use crate::message::{AudioType, MessageId, Origin, Status, Urgency};
 use crate::store::{Deposit, MessageStore, StoreError};
 
-/// **Copied.** A copy has the sound and all facts of its message, is new, and has a status of its own; the same copy again is a duplicate, also
+/// **Copied.** A copy has the sound and all facts of its message, is new, and its status is independent; the same copy again is a duplicate, also
 /// after it was removed for good.
 ///
 /// # Panics
