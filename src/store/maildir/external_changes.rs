@@ -43,6 +43,11 @@ impl ExternalChanges {
         }
     }
 
+    /// Notes that the store has opened a mailbox: if it is removed before the next list, that is a change.
+    pub(super) fn handle_opened(&self, mailbox: &MailboxId) {
+        self.schedule().handle_opened(mailbox.clone());
+    }
+
     /// Does a step of a poll round, on a thread that may block. It runs to its end also when the caller stops waiting.
     async fn step(self: &Arc<Self>, context: &Arc<StoreContext>) {
         let (this, context) = (Arc::clone(self), Arc::clone(context));

@@ -24,6 +24,10 @@ pub(super) struct PollSchedule {
     mail: Option<WatchedFolder>,
     /// Whether mailboxes were created or removed since they were listed.
     list_again: bool,
+    /// The mailboxes that the store has opened since the last list began. One that is removed before a list shows it has changed, too.
+    opened: BTreeSet<MailboxId>,
+    /// Those that it had opened before the list that is being read.
+    opened_before_list: BTreeSet<MailboxId>,
     changed: BTreeSet<MailboxId>,
 }
 
@@ -80,10 +84,12 @@ impl PollSchedule {
         }
         self.next_step = Some(now + STEP);
         if std::mem::take(&mut self.list_again) {
+            self.opened_before_list.append(&mut self.opened);
             return Some(PollStep::ListAgain);
         }
         if self.left.is_empty() {
             self.next_round = Some(now + ROUND);
+            self.opened_before_list.append(&mut self.opened);
             return Some(PollStep::List);
         }
         let rest = self.left.len().saturating_sub(POLLED_AT_ONCE);
@@ -125,8 +131,15 @@ impl PollSchedule {
         self.mail = mail;
     }
 
+    /// Notes that the store has opened a mailbox, so that its messages may be known to callers.
+    pub(super) fn handle_opened(&mut self, mailbox: MailboxId) {
+        self.opened.insert(mailbox);
+    }
+
     fn forget_others(&mut self, mailboxes: &[MailboxId]) -> Vec<WatchedFolder> {
         let there: HashSet<&MailboxId> = mailboxes.iter().collect();
+        let opened = std::mem::take(&mut self.opened_before_list);
+        self.changed.extend(opened.into_iter().filter(|mailbox| !there.contains(mailbox)));
         let gone: Vec<MailboxId> = self.known.keys().filter(|mailbox| !there.contains(mailbox)).cloned().collect();
         let mut unused = Vec::new();
         for mailbox in gone {
@@ -180,7 +193,7 @@ impl PollSchedule {
 
     /// Notes that the watcher has failed and reports nothing any more.
     pub(super) fn handle_watcher_failed(&mut self) {
-        self.known.clear();
+        self.known.values_mut().for_each(|known| known.result = PollResult::Modified([None, None]));
         self.owners.clear();
         self.mail = None;
         self.handle_changed(&ChangedFolders::Any);
@@ -317,6 +330,30 @@ mod tests {
         assert_eq!(schedule.poll_changed(), None);
         schedule.handle_watcher_failed();
         schedule.handle_changed(&ChangedFolders::In([0, 1, 18, 19].map(WatchedFolder).into()));
+        assert_eq!(schedule.poll_changed(), None);
+        assert_eq!(schedule.handle_listed(vec![mailbox(0)]), []);
+        assert_eq!(schedule.poll_changed().unwrap(), [mailbox(2)], "removed after the watcher failed");
+    }
+
+    #[test]
+    fn a_mailbox_opened_and_removed_between_two_lists_is_named() {
+        let (mut schedule, now) = (PollSchedule::default(), Instant::now());
+        schedule.handle_opened(mailbox(1));
+        schedule.handle_opened(mailbox(2));
+        assert_eq!(schedule.poll_step(now), Some(PollStep::List));
+        // The list that is being read need not show this one.
+        schedule.handle_opened(mailbox(3));
+        schedule.handle_listed(vec![mailbox(2)]);
+        assert_eq!(schedule.poll_changed().unwrap(), [mailbox(1)]);
+        let next = schedule.poll_timeout().unwrap_or(now);
+        assert_eq!(schedule.poll_step(next), Some(PollStep::Poll(vec![mailbox(2)])));
+        schedule.handle_polled(mailbox(2), modified(1));
+        schedule.poll_changed();
+        let next = schedule.poll_timeout().unwrap();
+        assert_eq!(schedule.poll_step(next), Some(PollStep::List));
+        schedule.handle_listed(vec![mailbox(2)]);
+        assert_eq!(schedule.poll_changed().unwrap(), [mailbox(3)]);
+        schedule.handle_listed(vec![mailbox(2)]);
         assert_eq!(schedule.poll_changed(), None);
     }
 

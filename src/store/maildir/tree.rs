@@ -52,6 +52,13 @@ impl Mailboxes {
         Some(Arc::clone(mailbox))
     }
 
+    /// Forgets a mailbox whose folder is gone, unless it is in use.
+    fn forget(&mut self, id: &MailboxId) {
+        if self.open.get(id).is_some_and(|(mailbox, _)| Arc::strong_count(mailbox) == 1) {
+            self.open.remove(id);
+        }
+    }
+
     /// Remembers a mailbox, unless it is remembered already. Forgets a quarter of the others when they are too many.
     fn add(&mut self, id: &MailboxId, mailbox: Mailbox) -> Arc<Mailbox> {
         let files: usize = self.open.values().map(|(mailbox, _)| mailbox.remembered()).sum();
@@ -111,6 +118,7 @@ impl Tree {
         let lock = || self.mailboxes.lock();
         let absent = !has_folder(&*self.context.disk, &self.context.root.join("mail").join(id.as_str())).map_err(failed)?;
         if absent && if_missing == IfMissing::Refuse {
+            lock().forget(id);
             return Err(StoreError::NoSuchMailbox(id.clone()));
         }
         let known = if absent { None } else { lock().find(id) };
@@ -118,6 +126,7 @@ impl Tree {
             return Ok(mailbox);
         }
         let opened = Mailbox::open(&self.context, id).map_err(not_taken)?;
+        self.external_changes.handle_opened(id);
         Ok(lock().add(id, opened))
     }
 
