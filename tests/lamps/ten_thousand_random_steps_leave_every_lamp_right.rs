@@ -19,7 +19,7 @@ use support::{CENTRAL, Running, clock, mailbox, network, node, run, site, wav};
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tokio::time::{sleep, timeout};
 use voicemail::clock::ManualClock;
-use voicemail::disk::{Disk, DiskFile, FreeSpace, OsDisk, PowerCutDisk, Unsynced, Watcher};
+use voicemail::disk::{Disk, DiskFile, FaultyDisk, FreeSpace, InjectedFault, OsDisk, PowerCutDisk, Unsynced, Watcher};
 use voicemail::message::{MailboxId, Status};
 use voicemail::mwi::{CurrentState, MwiSource as _};
 use voicemail::node::Node;
@@ -95,6 +95,8 @@ struct RunningNode {
     node: Node,
     running: Running,
     store: Arc<UnreliableStore<MaildirStore>>,
+    /// The disk as its process sees it.
+    disk: FaultyDisk,
 }
 
 /// One life with its dice.
@@ -119,20 +121,21 @@ impl RandomRun {
         Self { seed, dice, disk_of_run, board: LampRecorder::default(), clock: clock(), running_node: None }
     }
 
-    async fn store(&self) -> MaildirStore {
-        let store = MaildirStore::builder(self.disk_of_run.root().join("store")).disk(self.disk_of_run.disk()).min_free_space(0);
+    async fn store(&self, disk: &FaultyDisk) -> MaildirStore {
+        let store = MaildirStore::builder(self.disk_of_run.root().join("store")).disk(disk.clone()).min_free_space(0);
         store.directory(Arc::new(network().directory())).open().await.unwrap()
     }
 
     /// The node, which starts if it does not run.
     async fn running_node(&mut self) -> &RunningNode {
         if self.running_node.is_none() {
-            let store = UnreliableStore::new(self.store().await);
-            let builder = node(CENTRAL, &self.disk_of_run.root()).disk(SharedDisk(self.disk_of_run.disk())).min_free_space(0);
+            let disk = FaultyDisk::new(SharedDisk(self.disk_of_run.disk()));
+            let store = UnreliableStore::new(self.store(&disk).await);
+            let builder = node(CENTRAL, &self.disk_of_run.root()).disk(disk.clone()).min_free_space(0);
             let node = builder.store(Arc::clone(&store)).sink(self.board.clone()).clock(Arc::clone(&self.clock));
             let node = node.open().await.unwrap();
             let running = run(&node);
-            self.running_node = Some(RunningNode { node, running, store });
+            self.running_node = Some(RunningNode { node, running, store, disk });
         }
         self.running_node.as_ref().unwrap()
     }
@@ -203,13 +206,15 @@ impl RandomRun {
 
     /// The node stops, or dies.
     async fn end(&mut self, seed: usize) {
-        let Some(RunningNode { running, store, .. }) = self.running_node.take() else { return };
+        let Some(RunningNode { running, store, disk: disk_of_process, .. }) = self.running_node.take() else { return };
         store.hangs.store(false, Ordering::SeqCst);
         if seed.is_multiple_of(2) {
             running.stop().await;
             return;
         }
         running.crash().await;
+        // Threads that still work for the node die with its process.
+        disk_of_process.fail(InjectedFault::after(0, io::ErrorKind::BrokenPipe).lasting());
         if let TestDisk::InMemory(disk) = &self.disk_of_run {
             disk.power_cut(if seed % 4 == 1 { Unsynced::Forgotten } else { Unsynced::NamesKept });
         }
@@ -224,7 +229,7 @@ impl RandomRun {
         sleep(Duration::from_secs(400)).await;
         let seed = self.seed;
         assert_eq!(self.board.lamps().faults, Vec::<String>::new(), "seed {seed}, step {step}");
-        let fresh = self.store().await;
+        let fresh = self.store(&FaultyDisk::new(SharedDisk(self.disk_of_run.disk()))).await;
         for number in NUMBERS {
             let says = fresh.summary(&mailbox(number)).await.unwrap();
             assert_eq!(self.board.summary(number), Some(says), "seed {seed}, step {step}, mailbox {number}");
