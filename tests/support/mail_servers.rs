@@ -50,20 +50,23 @@ impl Kind {
 
     /// Returns the program that is installed or that a variable names, if it can run here.
     fn program(self) -> Option<PathBuf> {
-        let (variable, names, arguments) = match self {
-            Self::Postfix => ("VOICEMAIL_POSTFIX", &["postfix", "/usr/sbin/postfix"][..], &[][..]),
-            Self::Exim => ("VOICEMAIL_EXIM", &["exim4", "/usr/sbin/exim4"][..], &["-C", "/dev/null", "-bV"][..]),
+        let (variable, name, arguments) = match self {
+            Self::Postfix => ("VOICEMAIL_POSTFIX", "postfix", &[][..]),
+            Self::Exim => ("VOICEMAIL_EXIM", "exim4", &["-C", "/dev/null", "-bV"][..]),
         };
-        let named = std::env::var(variable).ok();
-        let found = named.iter().map(String::as_str).chain(names.iter().copied()).find(|name| {
-            let runs = Command::new(name).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // Whole paths, because Exim starts itself again by the one that it was started by.
+        let named = std::env::var_os(variable).map(|path| std::path::absolute(path).unwrap());
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        let installed = std::env::split_paths(&folders).chain(["/usr/sbin".into()]).map(|folder| folder.join(name));
+        let found = named.into_iter().chain(installed).find(|path| {
+            let runs = Command::new(path).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
             runs.is_ok_and(|status| arguments.is_empty() || status.success())
         });
         let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
         if !root || found.is_none() {
             eprintln!("SKIPPED: {self:?} is not installed, or cannot be run by this user; {variable} may name it");
         }
-        found.filter(|_| root).map(PathBuf::from)
+        found.filter(|_| root)
     }
 }
 
