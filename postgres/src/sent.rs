@@ -18,7 +18,7 @@ use crate::{Database, DatabaseError};
 /// A change is one statement, which locks the message: of two nodes that change one message at the same moment, none undoes the other. The newest 500
 /// messages of an owner are kept, for 90 days; [housekeeping](voicemail::store::MessageStore::housekeep) of a
 /// [`PostgresStore`](crate::PostgresStore) in the same database deletes older ones, also of owners who send no more. With the row of a mailbox, the list of its
-/// owner is deleted. Times are kept to the nanosecond, between the years 1677 and 2262; durations to the millisecond. A row that cannot be read, such as
+/// owner is deleted, as are PIN, greetings, rules and private lists. Times are kept to the nanosecond, between the years 1677 and 2262; durations to the millisecond. A row that cannot be read, such as
 /// one of a newer version of this package, is left out of the list.
 ///
 /// ```no_run
@@ -138,6 +138,7 @@ fn state_columns(state: SentState) -> Result<(i16, Option<&'static str>, Option<
         SentState::Sending => Ok((SENDING, None, None)),
         SentState::NotDelivered => Ok((NOT_DELIVERED, None, None)),
         SentState::Delivered => Ok((DELIVERED, None, None)),
+        SentState::Returned => Ok((RETURNED, None, None)),
         SentState::Ended { disposition, at } => Ok((ENDED, Some(disposition.as_str()), Some(nanos(at)))),
         _ => Err(SentStoreError::Unavailable("this version of voicemail-postgres does not know this state".into())),
     }
@@ -167,6 +168,7 @@ fn state_of(state: i16, disposition: Option<&str>, ended_ns: Option<i64>) -> Opt
         (SENDING, None, None) => Some(SentState::Sending),
         (NOT_DELIVERED, None, None) => Some(SentState::NotDelivered),
         (DELIVERED, None, None) => Some(SentState::Delivered),
+        (RETURNED, None, None) => Some(SentState::Returned),
         (ENDED, Some(disposition), Some(at)) => {
             Some(SentState::Ended { disposition: disposition.parse().ok()?, at: DateTime::from_timestamp_nanos(at) })
         }
@@ -200,6 +202,7 @@ const SENDING: i16 = 0;
 const NOT_DELIVERED: i16 = 1;
 const DELIVERED: i16 = 2;
 const ENDED: i16 = 3;
+const RETURNED: i16 = 4;
 const RECORD: &str = "SELECT voicemail.record_sent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const SETTLE: &str = "SELECT voicemail.settle_sent($1, $2, $3, $4, $5, $6, $7)";
 const LIST: &str = concat!(sent_message!(), "WHERE m.owner = $1 AND m.sent_ns >= $2 ORDER BY m.sent_ns DESC, m.id DESC LIMIT $3");

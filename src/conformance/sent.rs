@@ -78,6 +78,15 @@ pub async fn forward(store: &impl SentStore) {
         Some(SentState::NotDelivered),
         "forward: a failure is no end, because the message may be sent again"
     );
+    for (recorded, expected) in [
+        (SentState::Delivered, SentState::Delivered),
+        (SentState::NotDelivered, SentState::Delivered),
+        (SentState::Returned, SentState::Returned),
+        (SentState::Delivered, SentState::Returned),
+    ] {
+        store.record(&owner, &message(1, 0, recorded)).await.expect("forward: a state was not kept");
+        assert_eq!(state().await, Some(expected), "forward: {recorded:?} was recorded, and another state is kept");
+    }
     settle(Disposition::Played, 2).await;
     settle(Disposition::RemovedUnheard, 3).await;
     store.record(&owner, &message(1, 0, SentState::Delivered)).await.expect("forward: a state was not kept");

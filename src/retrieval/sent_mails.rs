@@ -87,6 +87,12 @@ impl MailboxService {
         copy: &SentCopy,
         disposition: Disposition,
     ) -> Result<ReceiptOutcome, RetrievalError> {
+        if copy.state == SentState::Delivered
+            && let (Disposition::NotDelivered(_), Some(sent)) = (disposition, self.followed_in())
+        {
+            let returned = SentCopy::new(copy.mailbox.clone(), copy.id, SentState::Returned);
+            sent.record(owner, &SentMessage { copies: vec![returned], ..message.clone() }).await?;
+        }
         let about = About { id: copy.id, recorded_at: message.sent_at, zone: Tz::UTC };
         match self.try_to_leave_receipt(owner, &copy.mailbox, about, disposition).await {
             Ok(outcome) => Ok(outcome),

@@ -43,6 +43,8 @@ pub enum SentState {
     NotDelivered,
     /// The message is in the mailbox, and its owner has not heard it.
     Delivered,
+    /// Another system had reported the message as delivered, and then that it was not: a mailing list there had taken it, say.
+    Returned,
     /// The owner has heard the message or removed it, or it has expired.
     Ended {
         /// The end of the message.
@@ -108,7 +110,8 @@ impl SentState {
             Self::Sending => 0,
             Self::NotDelivered => 1,
             Self::Delivered => 2,
-            Self::Ended { .. } => 3,
+            Self::Returned => 3,
+            Self::Ended { .. } => 4,
         }
     }
 }
@@ -125,6 +128,9 @@ mod tests {
         let later = SentState::Ended { disposition: Disposition::Expired, at: DateTime::UNIX_EPOCH };
         for (states, expected) in [
             (vec![SentState::Sending, SentState::NotDelivered, SentState::Delivered], SentState::Delivered),
+            (vec![SentState::Delivered, SentState::NotDelivered], SentState::Delivered),
+            (vec![SentState::Delivered, SentState::Returned, SentState::NotDelivered, SentState::Delivered], SentState::Returned),
+            (vec![SentState::Returned, heard, SentState::Returned], heard),
             (vec![SentState::Sending, heard, SentState::Delivered, later], heard),
         ] {
             let mut message = of(states[0]);

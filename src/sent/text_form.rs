@@ -28,6 +28,7 @@ fn copy_line(copy: &SentCopy) -> String {
         SentState::Sending => SENDING.to_owned(),
         SentState::NotDelivered => NOT_DELIVERED.to_owned(),
         SentState::Delivered => DELIVERED.to_owned(),
+        SentState::Returned => RETURNED.to_owned(),
         SentState::Ended { disposition, at } => format!("{disposition} {}", moment(*at)),
     };
     format!("copy: {mailbox} {id} {state}\n")
@@ -52,6 +53,7 @@ fn parse_copy(line: &str) -> Option<SentCopy> {
         [mailbox, id, SENDING] => (mailbox, id, SentState::Sending),
         [mailbox, id, NOT_DELIVERED] => (mailbox, id, SentState::NotDelivered),
         [mailbox, id, DELIVERED] => (mailbox, id, SentState::Delivered),
+        [mailbox, id, RETURNED] => (mailbox, id, SentState::Returned),
         [mailbox, id, disposition, at] => {
             (mailbox, id, SentState::Ended { disposition: disposition.parse().ok()?, at: parse_moment(at)? })
         }
@@ -72,6 +74,7 @@ const MAGIC: &str = "voicemail sent 1";
 const SENDING: &str = "sending";
 const NOT_DELIVERED: &str = "not-delivered";
 const DELIVERED: &str = "delivered";
+const RETURNED: &str = "returned";
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +86,8 @@ mod tests {
     fn message() -> SentMessage {
         let (id, at) = (MessageId::from_bytes([1; 16]), "2025-03-30T00:59:40.000000001Z".parse().unwrap());
         let ends = Disposition::ALL.map(|disposition| SentState::Ended { disposition, at });
-        let states = [SentState::Sending, SentState::NotDelivered, SentState::Delivered].into_iter().chain(ends);
+        let states =
+            [SentState::Sending, SentState::NotDelivered, SentState::Delivered, SentState::Returned].into_iter().chain(ends);
         let copies = (2002..).zip(states).map(|(number, state)| SentCopy::new(number.to_string().parse().unwrap(), id, state));
         SentMessage::new(id, at, Duration::from_millis(2500), copies.collect())
     }

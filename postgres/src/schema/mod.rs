@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/012_private_lists.sql"),
     include_str!("steps/013_one_sound_for_copies.sql"),
     include_str!("steps/014_sent_messages.sql"),
+    include_str!("steps/015_returned_and_cleared.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

@@ -6,6 +6,7 @@ mod a_cancelled_wait_is_not_success;
 mod a_cut_connection_loses_nothing;
 mod a_dropped_call_leaves_nothing;
 mod a_frozen_server_is_passed_over;
+mod a_number_gets_another_owner;
 mod a_primary_dies;
 mod a_receipt_is_sent_once;
 mod a_role_with_few_rights_suffices;

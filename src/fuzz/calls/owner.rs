@@ -348,10 +348,11 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
 /// A message that was sent to up to seven mailboxes.
 fn sent(number: u8) -> SentMessage {
     let id = MessageId::from_bytes([number; 16]);
-    let state = |n: u8| match n % 4 {
+    let state = |n: u8| match n % 5 {
         0 => SentState::Sending,
         1 => SentState::NotDelivered,
         2 => SentState::Delivered,
+        3 => SentState::Returned,
         _ => SentState::Ended { disposition: Disposition::Played, at: now() },
     };
     let copies = (0..number.wrapping_mul(5) % 8).map(|n| SentCopy::new(mailbox(n), id, state(n)));

@@ -68,6 +68,24 @@ async fn a_failure_is_reported_once_and_is_in_the_list() {
 }
 
 #[tokio::test]
+async fn a_failure_after_a_delivery_is_in_the_list() {
+    let (service, mails) = following().await;
+    let ids = sent(&service, &mails, &["8617", "8700"]).await;
+    let failure = DeliveryFailure::Refused;
+    for id in &ids {
+        service.mail_delivered(*id).await.unwrap();
+    }
+    assert_eq!(service.mail_failed(ids[0], failure).await.unwrap(), Some(ReceiptOutcome::Sent));
+    // A report that comes twice, and in another order.
+    service.mail_failed(ids[0], failure).await.unwrap();
+    service.mail_delivered(ids[0]).await.unwrap();
+    assert_eq!(states(&service).await, named(&[("8617", SentState::Returned), ("8700", SentState::Delivered)]));
+    assert_eq!(receipts(&service).await, named(&[("8617", Disposition::NotDelivered(failure))]));
+    service.receipt_from_system(&mailbox("2001"), ids[0], Disposition::Played).await.unwrap();
+    assert!(matches!(states(&service).await[0].1, SentState::Ended { disposition: Disposition::Played, .. }));
+}
+
+#[tokio::test]
 async fn a_receipt_of_another_system_is_one_as_from_here() {
     let (service, mails) = following().await;
     let ids = sent(&service, &mails, &["8617", "8700"]).await;

@@ -86,6 +86,13 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Tra
 /// 100 000 mailboxes; this is also the limit when a mailbox's `new/` or `cur/` is replaced, or when more happens at once than the kernel
 /// remembers. Changes that this store makes itself may be reported, too.
 ///
+/// # A number for another owner
+///
+/// A mailbox that the directory no longer names keeps its messages, and its owner's choices are in other folders. So before the number has another owner, an
+/// operator clears each greeting by [`Node::clear_greeting`](crate::node::Node::clear_greeting), whose removal reaches the other nodes, and deletes what
+/// there is of `mail/2041` here, `2041.pin`, `2041.rules`, and the folders `2041` of the private lists and of the sent messages. The rest goes by
+/// itself. `PostgresStore` has one statement for all of it.
+///
 /// # How a message is stored once
 ///
 /// The name of a message in the mailbox contains its [`DeduplicationKey`](super::DeduplicationKey). When its owner removes it, the arrival takes

@@ -58,7 +58,7 @@ impl OwnerDialogue {
     fn copy(&self, copy: &SentCopy) -> Prompt {
         let mailbox = copy.mailbox.clone();
         match copy.state {
-            SentState::NotDelivered => Prompt::NotSentTo(mailbox),
+            SentState::NotDelivered | SentState::Returned => Prompt::NotSentTo(mailbox),
             SentState::Sending | SentState::Delivered => Prompt::NotHeardBy(mailbox),
             SentState::Ended { disposition, at } => {
                 let at = Stamp::new(at, self.zone);
@@ -75,8 +75,12 @@ fn counts(message: &SentMessage) -> Prompt {
     let unheard = |state| matches!(state, SentState::Sending | SentState::Delivered);
     let removed =
         |state| matches!(state, SentState::Ended { disposition: Disposition::RemovedUnheard | Disposition::Expired, .. });
-    let not_delivered =
-        |state| matches!(state, SentState::NotDelivered | SentState::Ended { disposition: Disposition::NotDelivered(_), .. });
+    let not_delivered = |state| {
+        matches!(
+            state,
+            SentState::NotDelivered | SentState::Returned | SentState::Ended { disposition: Disposition::NotDelivered(_), .. }
+        )
+    };
     Prompt::SentCounts { heard: count(played), unheard: count(unheard), removed: count(removed), not_sent: count(not_delivered) }
 }
 

@@ -217,12 +217,13 @@ fn full_menu() -> Prompt {
     menu(Place::Main, &functions)
 }
 
-/// The state of a sent message in a mailbox, by a number from 0 to 3.
+/// The state of a sent message in a mailbox, by a number from 0 to 4.
 fn sent_state(number: u8) -> SentState {
     match number {
         0 => SentState::Sending,
         1 => SentState::NotDelivered,
         2 => SentState::Delivered,
+        4 => SentState::Returned,
         _ => SentState::Ended { disposition: Disposition::Played, at: now() - chrono::TimeDelta::days(1) },
     }
 }

@@ -41,7 +41,7 @@ fn taken() -> impl Strategy<Value = TakeOutcome> {
 
 /// Messages to none, some and many mailboxes; `None` if they cannot be listed.
 fn sent_messages() -> impl Strategy<Value = Option<Vec<SentMessage>>> {
-    let message = vec((mailboxes(), 0..4_u8), 0..8).prop_map(|copies| {
+    let message = vec((mailboxes(), 0..5_u8), 0..8).prop_map(|copies| {
         let copies = copies.into_iter().map(|(mailbox, state)| SentCopy::new(mailbox, id(1), sent_state(state)));
         SentMessage::new(id(1), now(), Duration::from_secs(3), copies.collect())
     });
