@@ -38,6 +38,10 @@ impl IntakeContext {
         let (mut file, mut _room) = (None, None);
         if let Some(staged) = staged {
             let whole = self.finish(staged, std::mem::take(&mut delivery.mail)).await?;
+            #[cfg(feature = "node")]
+            if let Some(reply) = self.take_receipt(&delivery, Some(&whole)).await? {
+                return Ok(vec![reply]);
+            }
             match self.greeting_in(&whole).await? {
                 Some((mail, room)) => (delivery.mail, _room) = (mail, Some(room)),
                 None => file = Some(whole),
@@ -50,9 +54,9 @@ impl IntakeContext {
         }
         #[cfg(feature = "node")]
         if file.is_none()
-            && let Some(taken) = self.take_receipt(&delivery).await
+            && let Some(reply) = self.take_receipt(&delivery, None).await?
         {
-            return taken.map(|reply| vec![reply]);
+            return Ok(vec![reply]);
         }
         let Some(Mailboxes { store, .. }) = &self.mailboxes else { return Err(greetings_only()) };
         let message = match file {

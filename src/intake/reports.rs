@@ -7,6 +7,8 @@ use super::IntakeBuilder;
 use super::context::IntakeContext;
 use super::report_handler::{ReportHandler, ReturnedMail};
 use crate::event::Event;
+#[cfg(feature = "node")]
+use crate::message::MailFile;
 use crate::smtp::server::{Delivery, Lookup, replies as smtp_replies};
 use crate::smtp::{Reply, ReturnPaths, SignedReturnPath};
 use crate::store::StagedMail;
@@ -70,16 +72,29 @@ impl IntakeContext {
         Ok(Reply::with_status(250, "2.0.0", "the report was received"))
     }
 
-    /// Handles a read receipt of another system about a mail that the recipient has sent; `None` for any other mail.
+    /// Handles a read receipt of another system about a mail that the recipient has sent; returns the reply to its sender, or `None` for any other
+    /// mail. Of a `staged` one, only the beginning is read: behind it is at most the mail that the receipt is about.
+    ///
+    /// # Source
+    ///
+    /// RFC 8098 §3: one receipt is for one address, from the null reverse-path.
     #[cfg(feature = "node")]
-    pub(super) async fn take_receipt(&self, delivery: &Delivery) -> Option<Result<Reply, Reply>> {
-        let (handler, [to]) = (self.report_handler.as_ref()?, &delivery.mailboxes[..]) else { return None };
-        let receipt = crate::wire::read_receipt(&delivery.mail, self.policy.limits.form)?;
-        match handler.handle_receipt(to, receipt).await {
-            Ok(true) => Some(Ok(Reply::with_status(250, "2.0.0", "the receipt was received"))),
-            Ok(false) => None,
-            Err(refusal) => Some(Err(refusal)),
-        }
+    pub(super) async fn take_receipt(
+        &self,
+        delivery: &Delivery,
+        staged: Option<&Arc<dyn MailFile>>,
+    ) -> Result<Option<Reply>, Reply> {
+        let (Some(handler), [to], None) = (&self.report_handler, &delivery.mailboxes[..], &delivery.sender) else {
+            return Ok(None);
+        };
+        let read = |mail: &[u8]| crate::wire::read_receipt(mail, self.policy.limits.form);
+        let receipt = match staged {
+            None => read(&delivery.mail),
+            Some(file) => read(&self.beginning_of(file).await?),
+        };
+        let Some(receipt) = receipt else { return Ok(None) };
+        let is_taken = handler.handle_receipt(to, receipt).await?;
+        Ok(is_taken.then(|| Reply::with_status(250, "2.0.0", "the receipt was received")))
     }
 
     fn signed(&self, local: &str) -> Option<SignedReturnPath> {

@@ -69,6 +69,15 @@ impl IntakeContext {
         self.load_whole(file).await.map(Some)
     }
 
+    /// Loads the beginning of a mail, up to the last line in it that begins like a boundary, so that a part that is cut off has all its fields.
+    #[cfg(feature = "node")]
+    pub(super) async fn beginning_of(&self, file: &Arc<dyn MailFile>) -> Result<Bytes, Reply> {
+        let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
+        let beginning = self.load(file, size.min(self.policy.limits.form.head)).await?;
+        let last = beginning.windows(3).rposition(|bytes| bytes == b"\n--").map_or(0, |at| at + 1);
+        Ok(if beginning.len() < size { beginning.slice(..last) } else { beginning })
+    }
+
     /// Loads a whole mail into memory and reserves that memory.
     pub(super) async fn load_whole(&self, file: &Arc<dyn MailFile>) -> Result<(Bytes, SemaphorePermit<'_>), Reply> {
         let size = usize::try_from(file.size()).unwrap_or(usize::MAX);

@@ -115,15 +115,7 @@ async fn a_report_that_is_too_long_or_refused_is_not_received() {
 #[cfg(feature = "node")]
 #[tokio::test(start_paused = true)]
 async fn a_read_receipt_is_taken_about_a_mail_of_its_recipient() {
-    let receipt = |id: [u8; 16]| {
-        let id = MessageId::from_bytes(id);
-        format!(
-            "From: <617@far.example>\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n\
-             --b\r\nContent-Type: text/plain\r\n\r\nplayed\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\n\
-             Original-Message-ID: <{id}@vm.example>\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n\r\n--b--\r\n"
-        )
-    };
-    let (ours, other) = (receipt([7; 16]), receipt([8; 16]));
+    let (ours, other) = (read_receipt([7; 16]) + "--b--\r\n", read_receipt([8; 16]) + "--b--\r\n");
     let (intake, _event) = intake(builder(&FailingStore::new([])), &Arc::default());
     let to = |number: &str| format!("{number}@vm.example");
     assert_eq!(send(&intake, "FROM:<>", &[&to("201")], ours.as_bytes()).await, ["250 2.1.5", "250 2.0.0"]);
@@ -133,9 +125,50 @@ async fn a_read_receipt_is_taken_about_a_mail_of_its_recipient() {
     }
     let replies = send(&intake, "FROM:<>", &[&to("201"), &to("202")], ours.as_bytes()).await;
     assert!(replies[2].starts_with("554"), "a receipt is for one mailbox: {replies:?}");
+    let replies = send(&intake, "FROM:<617@far.example>", &[&to("201")], ours.as_bytes()).await;
+    assert!(replies[1].starts_with("554"), "a receipt has no sender: {replies:?}");
     let away = Arc::new(Reports(Lock::default(), Some(Reply::new(451, "4.3.0 not now"))));
     let (intake, _event) = self::intake(builder(&FailingStore::new([])), &away);
     assert_eq!(send(&intake, "FROM:<>", &[&to("201")], ours.as_bytes()).await, ["250 2.1.5", "451 4.3.0"]);
+}
+
+/// A read receipt about the mail `id`, up to its third part.
+#[cfg(feature = "node")]
+fn read_receipt(id: [u8; 16]) -> String {
+    let id = MessageId::from_bytes(id);
+    format!(
+        "From: <617@far.example>\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\nplayed\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\n\
+         Original-Message-ID: <{id}@vm.example>\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n\r\n"
+    )
+}
+
+#[cfg(all(feature = "node", feature = "fs"))]
+#[tokio::test]
+async fn a_long_read_receipt_is_taken_by_its_beginning() {
+    let (disk, store) = staged::maildirs().await;
+    let (intake, _event) = intake(staged::intake_of(&store), &Arc::default());
+    let line = format!("{}\r\n", "x".repeat(70));
+    for (id, code) in [([7; 16], "250"), ([8; 16], "554")] {
+        // The third part is the whole mail that the receipt is about.
+        let mail = format!(
+            "{}--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: a\r\n\r\n{}--b--\r\n",
+            read_receipt(id),
+            line.repeat(50_000)
+        );
+        let replies = send(&intake, "FROM:<>", &["201@vm.example"], mail.as_bytes()).await;
+        assert!(replies[1].starts_with(code), "{replies:?}");
+        assert_eq!(
+            crate::disk::Disk::list(&*disk, std::path::Path::new("/store/staging")).unwrap(),
+            [""; 0],
+            "nothing is left of it"
+        );
+    }
+    // Its fields are not looked for behind a text of this length.
+    let cut = read_receipt([7; 16]).replace("played", &line.repeat(920));
+    let mail = format!("{}--b\r\nContent-Type: message/rfc822\r\n\r\n{}--b--\r\n", cut, line.repeat(50_000));
+    let replies = send(&intake, "FROM:<>", &["201@vm.example"], mail.as_bytes()).await;
+    assert!(replies[1].starts_with("554"), "{replies:?}");
 }
 
 #[tokio::test(start_paused = true)]
