@@ -30,7 +30,7 @@ pub use self::retention::Retention;
 pub use self::thresholds::WarningThresholds;
 pub use self::voicemail_system::VoicemailSystem;
 pub(crate) use self::voicemail_system::find as find_remote;
-use crate::message::{Language, MailAddress, MailboxId, SiteId};
+use crate::message::{Language, MailAddress, MailboxId, Message, Origin, SiteId};
 use crate::rules::ArrivalRules;
 
 /// Looks up mailboxes, their owners, groups and distribution lists.
@@ -207,7 +207,8 @@ impl Default for RecordingLimits {
 /// How much a mailbox may hold, without removed messages. `None` is no limit.
 ///
 /// A mailbox that holds as much or more is full, and accepts no message. The last message may bring it above its limit of length or bytes,
-/// so that a caller who was allowed to speak is not refused afterwards because of the length of the message.
+/// so that a caller who was allowed to speak is not refused afterwards because of the length of the message. Receipts have [room](Self::for_deposit) in a
+/// full mailbox, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MailboxLimits {
@@ -233,6 +234,22 @@ impl MailboxLimits {
         }
     }
 
+    /// Returns the limits that apply to the deposit of this message: these, or for a receipt that this node makes, 100 messages and 1 MiB more and any
+    /// length.
+    ///
+    /// A receipt has no sound, and its owner has asked for it; who waits for it does not remove messages first. Every store applies this to a deposit.
+    #[must_use]
+    pub fn for_deposit(self, origin: &Origin, message: &Message) -> Self {
+        if *origin != Origin::Here || message.head().kind.report().is_none() {
+            return self;
+        }
+        Self {
+            messages: self.messages.map(|messages| messages.saturating_add(RECEIPTS_BEYOND)),
+            length: None,
+            bytes: self.bytes.map(|bytes| bytes.saturating_add(RECEIPT_BYTES_BEYOND)),
+        }
+    }
+
     /// Returns these limits, with those of `other` in place of the missing ones.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -248,6 +265,10 @@ impl MailboxLimits {
         *self == Self::default()
     }
 }
+
+/// How much more a full mailbox takes of receipts.
+const RECEIPTS_BEYOND: usize = 100;
+const RECEIPT_BYTES_BEYOND: u64 = 1024 * 1024;
 
 /// Implements [`Directory`] for a shared or boxed directory, by passing every call on.
 macro_rules! delegate {

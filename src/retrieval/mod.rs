@@ -246,8 +246,8 @@ impl MailboxService {
     /// To a sender with a mailbox here, the receipt is a message of the kind [`MessageKind::Receipt`], in the sender's language and zone. It is in the
     /// sender's mailbox before this message is marked, so no crash in between loses it; and its id is made of this message and mailbox, so that a
     /// message has one receipt, however many calls hear it or remove it at once, at however many nodes with one store: the first one. A removal that
-    /// is reported and then fails can be the only case in which a receipt is not the last word. A receipt for which the sender's mailbox has no room
-    /// is abandoned, and the error is logged.
+    /// is reported and then fails can be the only case in which a receipt is not the last word. A mailbox that is full
+    /// takes it, too; when it has 100 messages more than it may have, the receipt is abandoned, and the error is logged.
     ///
     /// To any other sender, it is sent by mail after the message is marked, by [`MessageStore::mark_if`]: of several calls, also at several nodes with
     /// one store, one sends the receipt. If a store does not support this, two calls at once may send two. If the receipt cannot be handed over, it

@@ -14,8 +14,8 @@ impl MailboxService {
     /// says so, and changes the [list](Self::sent_messages). `id` is that of the mail, the left side of its `Message-ID`.
     ///
     /// A node calls this for each mail that its outbox gives up, and for each report of a mail server about a failure. The id of the receipt follows
-    /// from that of the mail, so that the owner has one, however often this is called. A receipt for which the mailbox has no room is abandoned, and
-    /// the error is logged. Returns `None` if no such mail is known, and [`ReceiptOutcome::NotSent`] if the mailbox has the receipt, or the message was
+    /// from that of the mail, so that the owner has one, however often this is called. A full mailbox takes the receipt, too; when it
+    /// has 100 messages more than it may have, the receipt is abandoned, and the error is logged. Returns `None` if no such mail is known, and [`ReceiptOutcome::NotSent`] if the mailbox has the receipt, or the message was
     /// heard.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ impl PostgresStore {
     ) -> Result<Deposit, StoreError> {
         let key = DeduplicationKey::of_message(origin, message);
         let (may_create, limits) = self.look_up(mailbox).await?;
+        let limits = limits.for_deposit(origin, message);
         let remember = self.remembers_arrivals();
         let arrival = Arrival { limits, remember, ..Arrival::new(key, message, Status::New) };
         Ok(match self.put(mailbox, may_create, &arrival).await? {

@@ -63,6 +63,13 @@ async fn a_full_mailbox_is_foretold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_takes_receipts() {
+    let Some(database) = database().await else { return };
+    let store = PostgresStore::builder(&database).directory(directory()).max_messages(3).build();
+    conformance::store::reported(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_node_changes_nothing() {
     let Some(database) = database().await else { return };
     let store = store_in(&database).await;

@@ -37,7 +37,7 @@ pub use self::arrival::{
 pub use self::copied::{deleted_and_forgotten, keys_listed, mailboxes_listed};
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
-pub use self::receipts::{compared, requested};
+pub use self::receipts::{compared, reported, requested};
 pub use self::remembered::{extended, remembered};
 pub use self::retained::retained;
 pub use self::sharing::{copied, transferred};
@@ -69,6 +69,7 @@ where
     apart(&make().await).await;
     kept(&make().await).await;
     foretold(&make().await).await;
+    reported(&make().await).await;
     counted(&make().await).await;
     paged(&make().await).await;
     restored(&make().await).await;

@@ -1,10 +1,10 @@
-//! The sentences that receipts to senders need: Compared, Requested.
+//! The sentences that receipts to senders need: Compared, Requested, Reported.
 
 use chrono::DateTime;
 
 use super::steps::{is_no_such_message, list, mailbox, mark, message, retrieve, status_of, stored};
 use crate::message::{Disposition, MessageId, MessageKind, Origin, ReceiptReport, ReceiptRequest, Status};
-use crate::store::{MessageStore, StoreError};
+use crate::store::{Deposit, MessageStore, StoreError};
 
 /// **Compared.** A message whose status is the expected one gets the other status, and one of several calls that change it at once answers true; a
 /// message with any other status stays as it is. Passes for a store that does not support it.
@@ -72,4 +72,37 @@ pub async fn requested(store: &impl MessageStore) {
     let listed = list(store, "2041").await.into_iter().find(|entry| entry.head.id == id);
     assert_eq!(listed.map(|entry| entry.head.kind), Some(kind.clone()), "Requested: a list has another receipt");
     assert_eq!(retrieve(store, id).await.head().kind, kind, "Requested: a receipt came back as another one");
+}
+
+/// **Reported.** A full mailbox takes a receipt that its node makes, and none from elsewhere.
+///
+/// A store with a limit is tested for it if 64 small messages reach it.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn reported(store: &impl MessageStore) {
+    let number = mailbox("2041");
+    for n in 0..64 {
+        match store.deposit(&number, &Origin::Here, &message(&[n; 100], i64::from(n)).build()).await {
+            Ok(_) => {}
+            Err(StoreError::MailboxFull(_)) => break,
+            Err(error) => panic!("Reported: a message was not stored: {error}"),
+        }
+        if n == 63 {
+            return;
+        }
+    }
+    let receipt = |n: u8| {
+        let about = MessageId::from_bytes([n; 16]);
+        let report = ReceiptReport::new(Disposition::Played, mailbox("2043"), about, DateTime::UNIX_EPOCH);
+        message(&[n; 10], 100 + i64::from(n)).kind(MessageKind::Receipt(report)).build()
+    };
+    let own = store.deposit(&number, &Origin::Here, &receipt(1)).await;
+    assert!(matches!(own, Ok(Deposit::Stored(_))), "Reported: a receipt to a full mailbox: {own:?}");
+    let foreign = store.deposit(&number, &Origin::Peer("london.example".into()), &receipt(2)).await;
+    assert!(
+        matches!(foreign, Err(StoreError::MailboxFull(_))),
+        "Reported: a receipt from elsewhere to a full mailbox: {foreign:?}"
+    );
 }

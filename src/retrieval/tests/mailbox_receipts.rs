@@ -97,12 +97,13 @@ async fn there_is_no_receipt_about_a_receipt() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_gets_no_receipt_and_hinders_nobody() {
+async fn a_full_mailbox_gets_its_receipts() {
     let store = Arc::new(MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1));
     let (service, _) = service_with(&[], Arc::clone(&store));
     let id = sent(&service, &[mailbox("2002")]).await;
     store.deposit(&mailbox("2001"), &Origin::Here, &message(Privacy::Normal)).await.unwrap();
-    assert_eq!(service.played(&mailbox("2002"), id).await.unwrap(), ReceiptOutcome::NotSent);
+    assert_eq!(service.played(&mailbox("2002"), id).await.unwrap(), ReceiptOutcome::Sent);
+    assert_eq!(reports(&*store, "2001").await.len(), 1);
     assert_eq!(store.summary(&mailbox("2002")).await.unwrap().to_string(), "0/1 (0/0)");
 }
 

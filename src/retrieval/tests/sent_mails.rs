@@ -142,8 +142,8 @@ async fn without_a_list_failures_are_reported_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_loses_the_notice_and_a_store_away_does_not() {
-    let store = Arc::new(Away(MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(1), AtomicBool::new(true)));
+async fn a_full_mailbox_and_a_store_that_was_away_lose_no_notice() {
+    let store = Arc::new(Away(MemoryStore::new(["2001", "2002"].map(mailbox)).max_messages(0), AtomicBool::new(true)));
     let (service, mails) = service_on(&[LicenceClass::NetworkedMessaging], Arc::clone(&store));
     let sent_mails = SentFolder::open(PowerCutDisk::new(), "/mails").await.unwrap();
     let service = MailboxService { sent_mails: Some(Arc::new(sent_mails)), ..service };
@@ -155,7 +155,13 @@ async fn a_full_mailbox_loses_the_notice_and_a_store_away_does_not() {
         service.mail_failed(ids[0], DeliveryFailure::Refused).await.unwrap(),
         service.mail_failed(ids[1], DeliveryFailure::Refused).await.unwrap(),
     ];
-    assert_eq!(outcomes, [Some(ReceiptOutcome::Sent), Some(ReceiptOutcome::NotSent)], "there is room for one");
+    assert_eq!(outcomes, [Some(ReceiptOutcome::Sent); 2]);
+    for place in 2..=100 {
+        let ids = sent(&service, &mails, &["8617"]).await;
+        let outcome = service.mail_failed(ids[0], DeliveryFailure::Refused).await.unwrap();
+        let expected = if place < 100 { ReceiptOutcome::Sent } else { ReceiptOutcome::NotSent };
+        assert_eq!(outcome, Some(expected), "the receipt {place}");
+    }
 }
 
 /// Refuses every mail.

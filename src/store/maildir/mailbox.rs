@@ -66,7 +66,8 @@ impl Mailbox {
         origin: &Origin,
         message: &Message,
     ) -> Result<Deposit, StoreError> {
-        self.put(context, limits, DeduplicationKey::of_message(origin, message), (message, Status::New), Remember::Arrival)
+        let limits = limits.for_deposit(origin, message);
+        self.put(context, &limits, DeduplicationKey::of_message(origin, message), (message, Status::New), Remember::Arrival)
     }
 
     /// See [`MessageStore::import`](crate::store::MessageStore::import).

@@ -986,6 +986,20 @@ async fn mailboxes_that_are_forgotten_for_others_are_found_again() {
 }
 
 #[tokio::test]
+async fn a_full_mailbox_takes_receipts() {
+    let limits = [
+        MailboxLimits { messages: Some(3), ..MailboxLimits::default() },
+        MailboxLimits { bytes: Some(5000), ..MailboxLimits::default() },
+    ];
+    for limit in limits {
+        let folder = tempfile::tempdir().unwrap();
+        let store = MaildirStore::builder(folder.path()).holding(limit).open().await.unwrap();
+        store.create_mailbox(&mailbox("2041")).await.unwrap();
+        conformance::store::reported(&store).await;
+    }
+}
+
+#[tokio::test]
 async fn a_mailbox_is_full_by_messages_by_length_or_by_bytes() {
     let second = |n: u8| {
         let message = message(&[n; 2000]);

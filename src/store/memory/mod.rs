@@ -148,7 +148,7 @@ impl MessageStore for MemoryStore {
             if kept.arrivals.contains(&key) {
                 return Ok(Deposit::Duplicate);
             }
-            if kept.is_full(limits) {
+            if kept.is_full(limits.for_deposit(origin, message)) {
                 return Err(StoreError::MailboxFull(mailbox.clone()));
             }
             kept.arrivals.insert(key);

@@ -82,6 +82,11 @@ async fn a_full_mailbox_is_foretold() {
 }
 
 #[tokio::test]
+async fn a_full_mailbox_takes_receipts() {
+    conformance::store::reported(&MemoryStore::new([mailbox("2041")]).max_messages(3)).await;
+}
+
+#[tokio::test]
 async fn a_full_mailbox_takes_a_message_once_another_is_removed() {
     let store = MemoryStore::new([mailbox("2041")]).max_messages(1);
     let (first, second) = (message(), message());
