@@ -21,6 +21,9 @@ pub use self::fixed::StaticDirectory;
 pub use self::group::Group;
 #[cfg(feature = "fs")]
 pub use self::private_lists::ListFolder;
+pub(crate) use self::private_lists::MOST_MAILBOXES;
+#[cfg(feature = "wire")]
+pub(crate) use self::private_lists::mailboxes_of;
 pub use self::private_lists::{
     CopiedLists, InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
     copy_lists,

@@ -7,12 +7,15 @@ mod folder;
 mod list;
 mod store;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 
 pub use self::copy::{CopiedLists, copy_lists};
 pub use self::error::ListStoreError;
 #[cfg(feature = "fs")]
 pub use self::folder::ListFolder;
+pub(crate) use self::list::MOST_MAILBOXES;
 pub use self::list::{InvalidListMembers, InvalidListNumber, ListNumber, PrivateList};
 pub use self::store::ListStore;
 use super::{Directory, DirectoryError, Group, Owner, RemoteMailbox};
@@ -23,6 +26,7 @@ use crate::message::MailboxId;
 /// An owner addresses a private list by its number, 1 to 20; no other owner can. Its members are mailboxes and distribution lists of the inner
 /// directory, and are looked up when a message is sent: a mailbox that is there several times gets the message once. A member that is unknown by then
 /// stays among the members, so that the delivery to it fails, and to the others does not. A number that the inner directory has is not a private list.
+/// One with more than 1 000 mailboxes, with those of the lists on it, is not used: [`DirectoryError::ListTooLarge`].
 ///
 /// ```
 /// use voicemail::directory::{Directory, ListFolder, Owner, PrivateList, PrivateLists, ListStore, StaticDirectory};
@@ -78,16 +82,8 @@ impl<D: Directory, L: ListStore> Directory for PrivateLists<D, L> {
         }
         let found = self.lists.get(owner, number).await.map_err(|error| DirectoryError::Unavailable(error.into()))?;
         let Some(private) = found else { return Ok(None) };
-        let mut mailboxes = Vec::new();
-        for member in private.members() {
-            match self.directory.list_members(owner, member).await? {
-                Some(members) => mailboxes.extend(members),
-                None => mailboxes.push(member.clone()),
-            }
-        }
-        let mut seen = std::collections::HashSet::new();
-        mailboxes.retain(|mailbox| seen.insert(mailbox.clone()));
-        Ok(Some(mailboxes))
+        let mailboxes = mailboxes_of(&self.directory, owner, private.members()).await?;
+        mailboxes.map(Some).ok_or_else(|| DirectoryError::ListTooLarge(list.clone()))
     }
 
     async fn group(&self, mailbox: &MailboxId) -> Result<Option<Group>, DirectoryError> {
@@ -105,6 +101,27 @@ impl<D: Directory, L: ListStore> Directory for PrivateLists<D, L> {
     async fn remote(&self, number: &MailboxId) -> Result<Option<RemoteMailbox>, DirectoryError> {
         self.directory.remote(number).await
     }
+}
+
+/// Returns the mailboxes that these members of a private list of `owner` stand for, each once; `None` if they are more than 1 000.
+pub(crate) async fn mailboxes_of<D: Directory + ?Sized>(
+    directory: &D,
+    owner: &MailboxId,
+    members: &[MailboxId],
+) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
+    let (mut seen, mut mailboxes) = (HashSet::new(), Vec::new());
+    for member in members {
+        let inner = directory.list_members(owner, member).await?;
+        for mailbox in inner.unwrap_or_else(|| vec![member.clone()]) {
+            if seen.insert(mailbox.clone()) {
+                mailboxes.push(mailbox);
+            }
+        }
+        if mailboxes.len() > MOST_MAILBOXES {
+            return Ok(None);
+        }
+    }
+    Ok(Some(mailboxes))
 }
 
 #[cfg(feature = "fs")]
@@ -135,5 +152,24 @@ mod tests {
         assert_eq!(members("2002", "7").await, None, "another owner's list");
         assert_eq!(members("2001", "900").await, Some(["2002", "2003"].map(id).to_vec()));
         crate::conformance::directory::run_all(&directory, &id("2001"), &id("2098")).await;
+    }
+
+    #[tokio::test]
+    async fn a_list_with_more_than_1000_mailboxes_is_not_used() {
+        let lists = ListFolder::open(PowerCutDisk::new(), "/lists").await.unwrap();
+        let numbers: Vec<MailboxId> = (3_000..4_000).map(|number| id(&number.to_string())).collect();
+        let inner = StaticDirectory::default()
+            .with_list(id("900"), numbers[..600].to_vec())
+            .with_list(id("901"), numbers[500..].to_vec());
+        let directory = PrivateLists::new(inner, lists);
+        for (members, fits) in [(&["900", "901"][..], true), (&["900", "901", "3999"], true), (&["900", "2001", "901"], false)] {
+            let list = PrivateList::new(7.try_into().unwrap(), "all", members.iter().map(|member| id(member))).unwrap();
+            directory.lists().put(&id("2001"), &list).await.unwrap();
+            match directory.list_members(&id("2001"), &id("7")).await {
+                Ok(found) => assert!(fits && found == Some(numbers.clone()), "{members:?}"),
+                Err(DirectoryError::ListTooLarge(list)) => assert!(!fits && list == id("7"), "{members:?}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }

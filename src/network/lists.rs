@@ -138,7 +138,7 @@ impl<'a> Expansion<'a> {
 /// How many lists may be one in the other.
 pub(super) const DEEPEST: usize = 4;
 /// The most mailboxes of a list, with those of the lists inside it.
-pub(super) const MOST_MAILBOXES: usize = 1_000;
+pub(super) use crate::directory::MOST_MAILBOXES;
 
 #[cfg(test)]
 mod tests {

@@ -64,6 +64,9 @@ pub enum RetrievalError {
     /// The private list has as many members as it can have.
     #[error("list {0} has 360 members, and cannot have more")]
     ListFull(ListNumber),
+    /// With the new member, the private list would stand for more mailboxes than one message goes to.
+    #[error("list {0} can have at most 1 000 mailboxes, with those of the lists on it")]
+    ListTooLarge(ListNumber),
     /// The mailbox is no member of the private list.
     #[error("{member} is not on list {list}")]
     NotOnList {
@@ -106,6 +109,7 @@ impl RetrievalError {
             | Self::MailNotConfigured
             | Self::ListsNotConfigured
             | Self::ListFull(_)
+            | Self::ListTooLarge(_)
             | Self::NotOnList { .. }
             | Self::Sound { .. } => false,
             Self::Store(error) => error.is_transient(),

@@ -1,7 +1,7 @@
 //! The private lists of owners, changed one member at a time.
 
 use super::{MailboxService, RetrievalError};
-use crate::directory::{ListNumber, ListStore, PrivateList};
+use crate::directory::{ListNumber, ListStore, PrivateList, mailboxes_of};
 use crate::message::MailboxId;
 
 impl MailboxService {
@@ -35,7 +35,7 @@ impl MailboxService {
     ///
     /// [`RetrievalError::NoSuchMailbox`] if `member` is no mailbox, no number at another system and no distribution list;
     /// [`RetrievalError::Refused`] as for [`remote`](Self::remote); [`RetrievalError::ListFull`] if the list has 360
-    /// members; [`RetrievalError::Directory`] if the directory fails; else as for [`list_members`](Self::list_members).
+    /// members; [`RetrievalError::ListTooLarge`] if it would have more than 1 000 mailboxes, with those of the lists on it; [`RetrievalError::Directory`] if the directory fails; else as for [`list_members`](Self::list_members).
     ///
     /// # Cancel safety
     ///
@@ -56,6 +56,9 @@ impl MailboxService {
         if !members.contains(member) {
             members.push(member.clone());
             let list = PrivateList::new(number, name, members.clone()).map_err(|_| RetrievalError::ListFull(number))?;
+            let found = mailboxes_of(&*self.directory, owner, &members).await;
+            let found = found.map_err(|source| RetrievalError::Directory { mailbox: member.clone(), source })?;
+            found.ok_or(RetrievalError::ListTooLarge(number))?;
             store.put(owner, &list).await?;
         }
         Ok(members)

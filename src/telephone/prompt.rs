@@ -263,6 +263,8 @@ pub enum Prompt {
     NotAMember,
     /// The list cannot have more members.
     ListFull,
+    /// A list can have at most 1 000 mailboxes, with those of the lists on it; this one has more, or would have.
+    ListTooLarge,
     /// The list is deleted.
     ListDeleted,
     /// The message of the group belongs to the caller's own mailbox now.

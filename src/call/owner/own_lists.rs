@@ -84,6 +84,7 @@ fn changed(result: Option<Result<Vec<MailboxId>, RetrievalError>>) -> ListOutcom
         Some(Err(RetrievalError::Refused(_))) => ListOutcome::NotLicensed,
         Some(Err(RetrievalError::NotOnList { .. })) => ListOutcome::NotAMember,
         Some(Err(RetrievalError::ListFull(_))) => ListOutcome::Full,
+        Some(Err(RetrievalError::ListTooLarge(_))) => ListOutcome::TooLarge,
         Some(Err(error)) => {
             warn(&error);
             ListOutcome::Failed

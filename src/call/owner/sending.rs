@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::mailbox::OpenMailbox;
 use super::{OwnerConversation, warn};
+use crate::directory::DirectoryError;
 use crate::message::{MailboxId, Message, MessageId, Privacy, ReceiptChoice, Urgency};
 use crate::retrieval::{RetrievalError, Sent};
 use crate::store::StoreError;
@@ -36,8 +37,11 @@ impl OwnerConversation<'_> {
             if directory.find(&number).await.map_err(failed)?.is_some() {
                 return Ok::<_, RetrievalError>(Addressee::Mailbox(number));
             }
-            if let Some(members) = directory.list_members(&owner, &number).await.map_err(failed)? {
-                return Ok(Addressee::List { list: number, members });
+            match directory.list_members(&owner, &number).await {
+                Ok(Some(members)) => return Ok(Addressee::List { list: number, members }),
+                Ok(None) => {}
+                Err(DirectoryError::ListTooLarge(_)) => return Ok(Addressee::ListTooLarge),
+                Err(error) => return Err(failed(error)),
             }
             match service.remote(&owner, &number).await {
                 Ok(Some(_)) => Ok(Addressee::Mailbox(number)),

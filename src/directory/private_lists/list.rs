@@ -97,6 +97,8 @@ pub struct InvalidListNumber;
 #[non_exhaustive]
 pub struct InvalidListMembers;
 
+/// The most mailboxes of a list, with those of the lists on it.
+pub(crate) const MOST_MAILBOXES: usize = 1_000;
 /// The most lists of an owner, and the most members of one, as in Intuity.
 const MOST_LISTS: u8 = 20;
 const MOST_MEMBERS: usize = 360;

@@ -308,6 +308,7 @@ fn result(awaited: Awaited, number: u8) -> OwnerEvent {
         Awaited::Greeting => OwnerEvent::GreetingSet(if good { GreetingOutcome::Done } else { GreetingOutcome::Failed }),
         Awaited::Addressee => OwnerEvent::Addressee(match number % 8 {
             3 => Addressee::Unavailable,
+            4 => Addressee::ListTooLarge,
             5 => Addressee::NotLicensed,
             6 => Addressee::List { list: mailbox(9), members: (2..6).map(mailbox).collect() },
             7 => Addressee::Unknown,

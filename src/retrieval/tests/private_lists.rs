@@ -1,7 +1,7 @@
 //! Private lists, changed one member at a time.
 
 use super::*;
-use crate::directory::{ListFolder, ListNumber};
+use crate::directory::{ListFolder, ListNumber, Owner, StaticDirectory};
 use crate::disk::PowerCutDisk;
 
 async fn service() -> MailboxService {
@@ -28,6 +28,22 @@ async fn members_are_added_and_removed_one_by_one() {
     assert_eq!(service.remove_from_list(&anna, seven(), &mailbox("900")).await.unwrap(), []);
     let kept = service.lists.as_ref().unwrap().all(&anna).await.unwrap();
     assert_eq!(kept, [], "a list ends with its last member");
+}
+
+#[tokio::test]
+async fn a_list_has_at_most_1000_mailboxes_with_those_of_its_lists() {
+    let numbers: Vec<MailboxId> = (3_000..4_000).map(|number| mailbox(&number.to_string())).collect();
+    let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+    let directory: StaticDirectory = ["2001", "2002"].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
+    let directory =
+        directory.with_list(mailbox("900"), numbers[..600].to_vec()).with_list(mailbox("901"), numbers[500..].to_vec());
+    let (service, anna) = (MailboxService { directory: Arc::new(directory), ..service().await }, mailbox("2001"));
+    for member in ["900", "901"] {
+        service.add_to_list(&anna, seven(), &mailbox(member)).await.unwrap();
+    }
+    let refused = service.add_to_list(&anna, seven(), &mailbox("2002")).await;
+    assert!(matches!(refused, Err(RetrievalError::ListTooLarge(list)) if list == seven()), "{refused:?}");
+    assert_eq!(service.list_members(&anna, seven()).await.unwrap(), ["900", "901"].map(mailbox), "the list is as before");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ impl OwnerDialogue {
                 said
             }
             Addressee::List { .. } | Addressee::Unknown => return self.address(addressing, vec![Prompt::NoSuchMailbox]),
+            Addressee::ListTooLarge => return self.address(addressing, vec![Prompt::ListTooLarge]),
             Addressee::NotLicensed => return self.address(addressing, vec![Prompt::NotLicensed]),
             Addressee::Unavailable => return self.address(addressing, vec![Prompt::NotAvailable]),
         };

@@ -145,9 +145,11 @@ pub enum Addressee {
     List {
         /// The number of the list.
         list: MailboxId,
-        /// The mailboxes on it, at most 360.
+        /// The mailboxes on it, at most 1 000.
         members: Vec<MailboxId>,
     },
+    /// The number of a list with more than 1 000 mailboxes.
+    ListTooLarge,
     /// No mailbox and no list has this number.
     Unknown,
     /// The number leads to another voicemail system, and the owner's PBX has no licence for messages there.
@@ -170,6 +172,8 @@ pub enum ListOutcome {
     NotAMember,
     /// The list has as many members as it can have.
     Full,
+    /// With the new member, the list would have more than 1 000 mailboxes, with those of the lists on it.
+    TooLarge,
     /// The list could not be read or changed; the same action may succeed later.
     Failed,
 }

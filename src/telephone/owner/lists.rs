@@ -114,6 +114,7 @@ impl OwnerDialogue {
             }
             (ListStep::Change(change, _), ListOutcome::NotLicensed) => self.enter_member(list, change, vec![Prompt::NotLicensed]),
             (ListStep::Change(change, _), ListOutcome::NotAMember) => self.enter_member(list, change, vec![Prompt::NotAMember]),
+            (ListStep::Change(change, _), ListOutcome::TooLarge) => self.enter_member(list, change, vec![Prompt::ListTooLarge]),
             (ListStep::Change(..), ListOutcome::Full) => self.at_list(list, vec![Prompt::ListFull]),
             (ListStep::Change(..) | ListStep::Delete, _) => self.at_list(list, vec![Prompt::ChangeFailed]),
         }

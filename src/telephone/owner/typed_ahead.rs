@@ -35,7 +35,7 @@ impl OwnerDialogue {
             OwnerEvent::Addressee(addressee) => match addressee {
                 Addressee::Mailbox(_) => false,
                 Addressee::List { members, .. } => members.is_empty(),
-                Addressee::Unknown | Addressee::NotLicensed | Addressee::Unavailable => true,
+                Addressee::ListTooLarge | Addressee::Unknown | Addressee::NotLicensed | Addressee::Unavailable => true,
             },
             OwnerEvent::Sent(sent) => *sent != SendOutcome::Delivered,
             OwnerEvent::PinSet(set) => *set != PinChangeOutcome::Kept,

@@ -97,6 +97,7 @@ sentences! {
         EnterOldMember: "enter-old-member";
         NotAMember: "not-a-member", ["invalid"];
         ListFull: "list-full";
+        ListTooLarge: "list-too-large";
         ListDeleted: "list-deleted", ["removed"];
         MessageIsYours: "message-is-yours";
         NoRoomToTake: "no-room-to-take";

@@ -136,6 +136,7 @@ pub fn log_text(prompt: &Prompt) -> String {
         }
         Prompt::NotAMember => "This mailbox is not on the list.",
         Prompt::ListFull => "The list cannot have more members.",
+        Prompt::ListTooLarge => "A list can have at most one thousand mailboxes, with those of the lists on it.",
         Prompt::ListDeleted => "The list is deleted.",
         Prompt::MessageIsYours => "The message is in your own mailbox now.",
         Prompt::NoRoomToTake => "Your own mailbox has no room for the message.",

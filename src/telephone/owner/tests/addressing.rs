@@ -118,6 +118,7 @@ fn a_number_that_is_not_found_is_entered_again() {
     for (missing, said) in [
         (OwnerEvent::Addressee(Addressee::Unknown), Prompt::NoSuchMailbox),
         (OwnerEvent::Addressee(Addressee::NotLicensed), Prompt::NotLicensed),
+        (OwnerEvent::Addressee(Addressee::ListTooLarge), Prompt::ListTooLarge),
         (found_list("901", &[]), Prompt::NoSuchMailbox),
         (OwnerEvent::Addressee(Addressee::Unavailable), Prompt::NotAvailable),
     ] {

@@ -96,6 +96,7 @@ fn wrong_numbers_and_failures_are_said_and_can_be_tried_again() {
         ("2", ListOutcome::NoSuchMailbox, vec![Prompt::NoSuchMailbox, Prompt::EnterNewMember]),
         ("2", ListOutcome::NotLicensed, vec![Prompt::NotLicensed, Prompt::EnterNewMember]),
         ("3", ListOutcome::NotAMember, vec![Prompt::NotAMember, Prompt::EnterOldMember]),
+        ("2", ListOutcome::TooLarge, vec![Prompt::ListTooLarge, Prompt::EnterNewMember]),
         ("2", ListOutcome::Full, vec![Prompt::ListFull, list_menu()]),
         ("3", ListOutcome::Failed, vec![Prompt::ChangeFailed, list_menu()]),
     ] {

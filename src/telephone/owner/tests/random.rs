@@ -15,6 +15,7 @@ fn addressees() -> impl Strategy<Value = Addressee> {
         vec(mailboxes(), 0..5).prop_map(|members| Addressee::List { list: mailbox("900"), members }),
         Just(Addressee::Unknown),
         Just(Addressee::NotLicensed),
+        Just(Addressee::ListTooLarge),
         Just(Addressee::Unavailable),
     ]
 }
@@ -26,6 +27,7 @@ fn private_lists() -> impl Strategy<Value = ListOutcome> {
         1 => Just(ListOutcome::NotLicensed),
         1 => Just(ListOutcome::NotAMember),
         1 => Just(ListOutcome::Full),
+        1 => Just(ListOutcome::TooLarge),
         1 => Just(ListOutcome::Failed),
     ]
 }
@@ -380,6 +382,9 @@ fn is_true(prompt: &Prompt, event: &OwnerEvent, discards: bool) -> bool {
             OwnerEvent::ListChanged(ListOutcome::NotLicensed),
         ]
         .contains(event),
+        Prompt::ListTooLarge => {
+            [OwnerEvent::Addressee(Addressee::ListTooLarge), OwnerEvent::ListChanged(ListOutcome::TooLarge)].contains(event)
+        }
         Prompt::TooShort | Prompt::NoSpeech => matches!(event, OwnerEvent::Recorded(_)),
         _ => true,
     }
