@@ -109,11 +109,12 @@ pub struct HttpClientBuilder {
 }
 
 impl HttpClientBuilder {
-    /// Trusts the authorities in these certificates, in PEM, such as those of the operating system.
+    /// Trusts the authorities in these certificates, in PEM, such as those of the operating system. One that cannot be used is left out, with a warning that
+    /// has its place among them: bundles have odd certificates, and one of them should not keep a program from its start.
     ///
     /// # Errors
     ///
-    /// [`HttpSetupError::Certificates`] when they cannot be read, or there are none.
+    /// [`HttpSetupError::Certificates`] when none of them can be used, or there are none.
     pub fn authorities(self, pem: &[u8]) -> Result<Self, HttpSetupError> {
         Ok(Self { tls: Some(tls::trusting(pem)?), ..self })
     }

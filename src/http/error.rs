@@ -54,7 +54,7 @@ impl HttpError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpSetupError {
-    /// The certificates of the authorities cannot be read, or there are none.
+    /// Not one of the certificates of the authorities can be used, or there are none.
     #[error("the certificates of the authorities cannot be used")]
     Certificates(#[source] Box<dyn StdError + Send + Sync>),
 }

@@ -177,9 +177,9 @@ async fn a_certificate_must_be_of_the_name_and_of_a_trusted_authority() {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    let answers = [(); 4].map(|()| answer("200 OK", "", ""));
+    let answers = [(); 5].map(|()| answer("200 OK", "", ""));
     let server = TestServer::start_with("127.0.0.1", answers, Some(Arc::new(config))).await;
-    let resolver = FakeResolver::answering(&[&["127.0.0.1"][..]; 4]);
+    let resolver = FakeResolver::answering(&[&["127.0.0.1"][..]; 5]);
     let send = async |client: HttpClientBuilder, host: &str| {
         let url = format!("https://{host}:{}/", server.address.port());
         client.resolver(resolver.clone()).build().send(post(&server, &url)).await
@@ -191,5 +191,12 @@ async fn a_certificate_must_be_of_the_name_and_of_a_trusted_authority() {
     let of_another = HttpClient::builder().authorities(other.pem().as_bytes()).unwrap();
     assert!(matches!(send(of_another, "hooks.example").await, Err(HttpError::Tls(_))));
     assert!(matches!(send(HttpClient::builder(), "hooks.example").await, Err(HttpError::NoTls)));
-    assert!(HttpClient::builder().authorities(b"no certificate").is_err());
+    // One is not Base64, and one no certificate.
+    let unusable = ["!!!!", "AAAA"].map(|text| format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"));
+    let bundle = unusable.join("") + &cert.pem() + &unusable[0];
+    let of_a_bundle = HttpClient::builder().authorities(bundle.as_bytes()).unwrap();
+    assert_eq!(send(of_a_bundle, "hooks.example").await.unwrap().status, 200);
+    for none in ["no certificate", &unusable[0], &unusable.join("")] {
+        assert!(HttpClient::builder().authorities(none.as_bytes()).is_err(), "{none}");
+    }
 }
