@@ -243,7 +243,7 @@ fn to<'a>(addresses: &Addresses<'_>) -> HeaderType<'a> {
     Address::new_list(addresses.recipients.iter().map(mailbox).collect()).into()
 }
 
-/// The length in whole seconds, rounded up, RFC 3803.
+/// The length in whole seconds (RFC 3803), rounded up.
 pub(super) fn whole_seconds(message: &Message) -> u64 {
     let length = message.head().length;
     length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0))

@@ -92,7 +92,7 @@ fn sound_part<'a>(facts: &MailFacts<'_>, sound: &'a Audio) -> MimePart<'a> {
         .header("Content-Duration", Raw::new(whole_seconds(facts).to_string()))
 }
 
-/// The length in whole seconds, rounded up, RFC 3803.
+/// The length in whole seconds (RFC 3803), rounded up.
 fn whole_seconds(facts: &MailFacts<'_>) -> u64 {
     let length = facts.head.length;
     length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0))
