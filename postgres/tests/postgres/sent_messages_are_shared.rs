@@ -36,7 +36,7 @@ async fn every_state_is_read_back_to_the_nanosecond() {
     let Some(database) = database().await else { return };
     let (sent, owner) = (PostgresSent::new(&database), mailbox("2041"));
     let mut message =
-        message(now(), &["2009", "2001", "sales.berlin", "2003", "2004", "2005", "2006", "2007", "2008", "2010", "2012"]);
+        message(now(), &["2009", "2001", "sales.berlin", "2003", "2004", "2005", "2006", "2007", "2008", "2010", "2011", "2012"]);
     let ends = Disposition::ALL.map(|disposition| SentState::Ended { disposition, at: now() });
     let states = [SentState::Sending, SentState::NotDelivered, SentState::Delivered, SentState::Returned].into_iter().chain(ends);
     assert_eq!(states.clone().count(), message.copies.len(), "each state has a copy");
