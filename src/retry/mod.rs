@@ -3,6 +3,8 @@
 //! [`RetryPolicy`] holds the waits of all parts of a node, each a [`Backoff`]. [`RetrySchedule`] counts the failures of one thing that is
 //! retried, and [`Pacing`] limits how often a lamp is updated. The clock and the timers beside them are private to this crate.
 
+#[cfg(feature = "node")]
+mod age;
 #[cfg(any(feature = "smtp", feature = "sip"))]
 mod failures;
 #[cfg(feature = "node")]
@@ -15,6 +17,10 @@ mod schedule;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "sip", feature = "sntp"))]
 mod time;
 
+#[cfg(feature = "http-client")]
+pub(crate) use self::age::credible_age;
+#[cfg(feature = "node")]
+pub(crate) use self::age::is_over;
 #[cfg(any(feature = "smtp", feature = "sip"))]
 pub(crate) use self::failures::{Failures, network_of};
 #[cfg(feature = "node")]

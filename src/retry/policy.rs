@@ -58,7 +58,8 @@ pub struct RetryPolicy {
     pub return_path_unproven: Duration,
     /// The waits between the attempts of one mail in the outbox.
     pub mail_deferred: Backoff,
-    /// How long a mail may stay in the outbox: the first attempt that fails after this time is the last one.
+    /// How long a mail may stay in the outbox: the first attempt that fails after this time is the last one, if there were as many attempts as the waits
+    /// make in a tenth of it. So a clock that is set ahead by years gives no mail up; one that is set back leaves the time to the attempts.
     pub mail_lifetime: Duration,
     /// The waits between attempts to bring greetings to a node that cannot be reached.
     pub greeting_unreachable: Backoff,
@@ -66,7 +67,8 @@ pub struct RetryPolicy {
     pub greeting_refused: Backoff,
     /// The waits between the attempts of one part of a step on arrival, and between the probes of a destination that fails.
     pub step_failed: Backoff,
-    /// How long a part of a step is tried: the first attempt that fails after this time is the last one.
+    /// How long a part of a step is tried: the first attempt that fails after this time is the last one, if there were as many attempts as the waits make
+    /// in a tenth of it, as for [`mail_lifetime`](Self::mail_lifetime). A part that waits for a destination that fails has no attempts meanwhile.
     pub step_lifetime: Duration,
     /// The waits between the attempts to update one lamp. A wait of less than one second counts as one second (RFC 3842 §3.7).
     pub lamp_failed: Backoff,

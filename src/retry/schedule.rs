@@ -55,6 +55,13 @@ impl Backoff {
         let wait = self.first.saturating_mul(1 << doublings).min(self.max);
         wait.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
     }
+
+    /// Returns how long the waits after this many failures take at least, one after the other.
+    #[cfg(feature = "node")]
+    pub(crate) fn least_sum(&self, failures: u32) -> Duration {
+        let growing = (0..failures.min(MAX_DOUBLINGS)).map(|failure| self.wait(failure, 1.0)).sum::<Duration>();
+        growing.saturating_add(self.wait(MAX_DOUBLINGS, 1.0).saturating_mul(failures.saturating_sub(MAX_DOUBLINGS)))
+    }
 }
 
 /// Two durations that make no [`Backoff`].

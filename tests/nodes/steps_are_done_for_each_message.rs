@@ -68,6 +68,15 @@ impl TestStep {
         }
         begun.elapsed()
     }
+
+    /// Waits until so many attempts were made.
+    async fn has_tried(&self, attempts: u32) {
+        let begun = tokio::time::Instant::now();
+        while self.server.lock().unwrap().attempts < attempts {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(begun.elapsed() < Duration::from_secs(3 * 3600), "no {attempts} attempts were made");
+        }
+    }
 }
 
 #[async_trait]
@@ -226,6 +235,26 @@ async fn an_operator_sees_and_decides_what_was_given_up() {
     assert!(steps.remove(&StepName::MAIL, parked[1].job.key).await.unwrap());
     assert_eq!(steps.list(&StepName::MAIL, StateFilter::Parked, None, 9).await.unwrap(), []);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_by_years_parks_no_step() {
+    for years in [-56, 56] {
+        let (step, clock) = (TestStep::new(StepName::MAIL, Behaviour::Refuses), clock());
+        let (_folder, builder) = with_memory();
+        let node = builder.clock(Arc::clone(&clock)).on_arrival(step.clone()).open().await.unwrap();
+        let running = run(&node);
+        deposit(&node, 0..1).await;
+        // The second attempt is the first one of a job.
+        step.has_tried(2).await;
+        clock.advance(chrono::TimeDelta::days(years * 365));
+        step.has_tried(9).await;
+        let parked = node.steps().unwrap().list(&StepName::MAIL, StateFilter::Parked, None, 9).await.unwrap();
+        assert_eq!(parked, [], "{years} years");
+        step.set(Behaviour::Works);
+        step.has_done(1).await;
+        running.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use crate::arrival::{Arrived, StepOutcome, StepRun};
 use crate::error_chain;
 use crate::event::Event;
 use crate::jobs::{GiveUp, Job, JobError, NewJob, while_claimed};
-use crate::retry::{now, random_fraction};
+use crate::retry::{is_over, now, random_fraction};
 use crate::store::MessageStore;
 
 impl Pipeline {
@@ -90,10 +90,9 @@ impl Pipeline {
     /// Handles an attempt that failed: another one, or none.
     async fn handle_failure(&self, step: usize, job: &Job, arrived: &Arrived, failure: Failure) -> Result<(), JobError> {
         let attempts = job.tries.saturating_add(1);
-        // A clock that was set back says that the job has waited for less than nothing.
-        let waited = (self.clock.now().instant - job.queued_at).to_std().unwrap_or_default();
+        let age = self.clock.now().instant - job.queued_at;
         match failure.wait {
-            Some(wait) if waited < self.retry.step_lifetime => {
+            Some(wait) if !is_over(age, job.tries, &self.retry.step_failed, self.retry.step_lifetime) => {
                 let retry_in = self.retry.step_failed.wait(job.tries, random_fraction()).max(wait);
                 self.emit_deferred(step, arrived, failure.reason, attempts, retry_in);
                 self.jobs.defer(job, retry_in).await

@@ -67,8 +67,8 @@ impl Steps {
         Ok(states)
     }
 
-    /// Tries a part now that waits or is parked; returns whether there is one that is not being done at this moment. If the attempt fails and the part is older
-    /// than its [lifetime](crate::retry::RetryPolicy::step_lifetime), it is parked again.
+    /// Tries a part now that waits or is parked; returns whether there is one that is not being done at this moment. If the attempts fail and the part is older
+    /// than its [lifetime](crate::retry::RetryPolicy::step_lifetime), it is parked again after a tenth of that time.
     ///
     /// # Errors
     ///
