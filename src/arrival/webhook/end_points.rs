@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
+use std::time::{Duration, Instant};
 
 use super::{EndPoint, EndPointId, NotificationType};
 use crate::lock::Lock;
@@ -21,7 +20,8 @@ pub struct EndPoints {
 struct Known {
     end_point: Arc<EndPoint>,
     disabled: Option<Disabled>,
-    last_success: Option<DateTime<Utc>>,
+    /// The first failure since the last success that this process has seen.
+    failing_since: Option<Instant>,
 }
 
 /// Why an end point is disabled.
@@ -46,8 +46,8 @@ impl EndPoints {
         let mut before = std::mem::take(&mut *known);
         for end_point in end_points {
             let same = before.remove(&end_point.id).filter(|before| before.end_point.url == end_point.url);
-            let (disabled, last_success) = same.map_or((None, None), |same| (same.disabled, same.last_success));
-            known.insert(end_point.id.clone(), Known { end_point: Arc::new(end_point), disabled, last_success });
+            let (disabled, failing_since) = same.map_or((None, None), |same| (same.disabled, same.failing_since));
+            known.insert(end_point.id.clone(), Known { end_point: Arc::new(end_point), disabled, failing_since });
         }
     }
 
@@ -87,7 +87,10 @@ impl EndPoints {
 
     /// Enables an end point again; returns false if it is unknown or was enabled before.
     pub(super) fn enable(&self, id: &EndPointId) -> bool {
-        self.known.lock().get_mut(id).is_some_and(|known| known.disabled.take().is_some())
+        self.known.lock().get_mut(id).is_some_and(|known| {
+            known.failing_since = None;
+            known.disabled.take().is_some()
+        })
     }
 
     /// Returns the end points that are disabled, and not kept as such outside this process.
@@ -118,15 +121,16 @@ impl EndPoints {
     }
 
     /// Handles a request that the receiver has accepted.
-    pub(super) fn handle_success(&self, id: &EndPointId, now: DateTime<Utc>) {
+    pub(super) fn handle_success(&self, id: &EndPointId) {
         if let Some(known) = self.known.lock().get_mut(id) {
-            known.last_success = known.last_success.max(Some(now));
+            known.failing_since = None;
         }
     }
 
-    /// Whether the end point has accepted a request at this time or later, as far as this process knows.
-    pub(super) fn has_accepted_since(&self, id: &EndPointId, since: DateTime<Utc>) -> bool {
-        self.known.lock().get(id).is_some_and(|known| known.last_success >= Some(since))
+    /// Handles a request that the receiver has not accepted; returns for how long this process has seen the end point accept nothing.
+    pub(super) fn handle_failure(&self, id: &EndPointId, now: Instant) -> Duration {
+        let mut known = self.known.lock();
+        known.get_mut(id).map_or(Duration::ZERO, |known| now.saturating_duration_since(*known.failing_since.get_or_insert(now)))
     }
 }
 
@@ -188,12 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn an_end_point_has_accepted_what_came_after_a_moment() {
+    fn an_end_point_fails_from_its_first_failure_to_a_success() {
         let end_points = EndPoints::new([end_point("a", "https://a.example/")]);
-        let a = "a".parse().unwrap();
-        let at = |hour: u32| format!("2026-11-28T{hour:02}:00:00Z").parse().unwrap();
-        assert!(!end_points.has_accepted_since(&a, at(4)));
-        end_points.handle_success(&a, at(5));
-        assert!(end_points.has_accepted_since(&a, at(4)) && !end_points.has_accepted_since(&a, at(6)));
+        let (a, start, hour) = ("a".parse().unwrap(), Instant::now(), Duration::from_secs(3600));
+        assert_eq!(end_points.handle_failure(&a, start), Duration::ZERO);
+        assert_eq!(end_points.handle_failure(&a, start + 5 * hour), 5 * hour);
+        end_points.replace([end_point("a", "https://a.example/")]);
+        assert_eq!(end_points.handle_failure(&a, start + 6 * hour), 6 * hour, "the same end point in a new network");
+        end_points.handle_success(&a);
+        assert_eq!(end_points.handle_failure(&a, start + 7 * hour), Duration::ZERO);
+        end_points.enable(&a);
+        assert_eq!(end_points.handle_failure(&a, start + 8 * hour), Duration::ZERO, "an operator has mended it");
+        assert_eq!(end_points.handle_failure(&"b".parse().unwrap(), start), Duration::ZERO);
     }
 }

@@ -20,7 +20,7 @@
 //! | 2xx | the request is done |
 //! | 410 | the end point is disabled |
 //! | 429, 502, 504 | the next try waits for at least a minute, and as long as `Retry-After` asks |
-//! | anything else, 3xx too | the request is tried again: ten times within 75.6 hours. After that it is given up, and the end point is disabled if it has accepted nothing else meanwhile |
+//! | anything else, 3xx too | the request is tried again: ten times within 75.6 hours. After that it is given up, and the end point is disabled if the process has seen nothing but failures for three days |
 //!
 //! # Source
 //!

@@ -102,7 +102,8 @@ impl WebhookQueue {
             return self.jobs.postpone(&job, wait, None).await;
         }
         let at = self.clock.now().instant;
-        let sent = self.webhooks.send(&SignedRequest { end_point, key: job.key, body, since: job.queued_at, now: at }).await;
+        let request = SignedRequest { end_point, key: job.key, body, since: job.queued_at, tries: job.tries, now: at };
+        let sent = self.webhooks.send(&request).await;
         let failed = sent.as_ref().err().and_then(|failure| failure.retry_in);
         self.load.lock().handle_ended(end_point, failed, now());
         match sent {

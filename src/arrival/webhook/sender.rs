@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 
 use super::disabled::DisabledEndPoints;
 use super::network_end_points::{self, WebhookSecretFaults};
-use super::{EndPoint, EndPointId, EndPoints, NotificationType, RequestOutcome, wait_at_age};
+use super::{EndPoint, EndPointId, EndPoints, NotificationType, RequestOutcome, schedule, wait_at_age};
 use crate::event::{Event, Events};
 use crate::http::{HttpClient, HttpError, HttpRequest};
 use crate::jobs::{JobError, JobKey, JobStore};
 use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::network::{Commit, Network, NetworkObserver};
+use crate::retry;
 
 /// Sends requests to the end points of a node. Clones share everything.
 ///
@@ -26,7 +27,8 @@ use crate::network::{Commit, Network, NetworkObserver};
 /// # Disabled end points
 ///
 /// An end point that answers 410, or has accepted nothing for as long as a request is tried, is disabled: it gets no requests until an operator
-/// [enables](Self::enable) it. [`jobs`](Self::jobs) keeps this over restarts, and for all nodes that share a job store. Requests of that time are
+/// [enables](Self::enable) it. That time is at least three days in which this process has seen failures and nothing else, by the monotonic clock: what was before
+/// its start does not count, nor does a clock that was set. [`jobs`](Self::jobs) keeps that an end point is disabled over restarts, and for all nodes that share a job store. Requests of that time are
 /// parked, and an operator may try them again.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
@@ -125,16 +127,16 @@ impl Webhooks {
         self.end_points.wanting(kind, site)
     }
 
-    /// Sends a request, whose first try was at `since`. A failure says when the next try is due.
+    /// Sends a request. A failure says when the next try is due.
     pub(super) async fn send(&self, request: &SignedRequest<'_>) -> Result<(), SendFailure> {
-        let SignedRequest { end_point, key, since, now, .. } = *request;
+        let SignedRequest { end_point, key, since, tries, now, .. } = *request;
         self.refresh().await;
         let Some(end_point) = self.end_points.enabled(end_point) else {
             return Err(SendFailure::of_disabled("the end point is disabled or unknown"));
         };
         let reason = match self.exchange(&end_point, request).await {
             Ok(RequestOutcome::Done) => {
-                self.end_points.handle_success(&end_point.id, now);
+                self.end_points.handle_success(&end_point.id);
                 self.emit(Event::WebhookSent { end_point: end_point.id.to_string() });
                 return Ok(());
             }
@@ -146,9 +148,9 @@ impl Webhooks {
             Err(error) => (error.into(), Duration::ZERO),
         };
         let (source, asked): (Box<dyn StdError + Send + Sync>, Duration) = reason;
-        let age = (now - since).to_std().unwrap_or_default();
-        let retry_in = wait_at_age(age, key).map(|wait| wait.max(asked));
-        if retry_in.is_none() && !self.end_points.has_accepted_since(&end_point.id, since) {
+        let retry_in = wait_at_age(schedule::age(now - since, tries), key).map(|wait| wait.max(asked));
+        let failing_for = self.end_points.handle_failure(&end_point.id, retry::now());
+        if retry_in.is_none() && failing_for >= DISABLED_AFTER {
             self.disable(&end_point, "it has accepted nothing for as long as a request is tried", now).await;
         }
         let chain = crate::error_chain(&*source);
@@ -218,6 +220,8 @@ pub(super) struct SignedRequest<'a> {
     pub(super) body: &'a str,
     /// When the request was made.
     pub(super) since: DateTime<Utc>,
+    /// How many tries have failed before, as far as is known.
+    pub(super) tries: u32,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -237,3 +241,6 @@ impl SendFailure {
         Self { source: reason.into(), retry_in: None, asked: Duration::ZERO }
     }
 }
+
+/// How long an end point must have failed in this process, until a request that is given up disables it: a little less than a request is tried.
+const DISABLED_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);

@@ -57,7 +57,7 @@ impl ArrivalStep for WebhookStep {
             report = report.with_caller(head.caller);
         }
         let (body, key) = (report.to_json(), run.key());
-        let request = SignedRequest { end_point: run.part, key, body: &body, since: *noticed_at, now: run.now };
+        let request = SignedRequest { end_point: run.part, key, body: &body, since: *noticed_at, tries: run.tries, now: run.now };
         match self.webhooks.send(&request).await {
             Ok(()) => Ok(StepOutcome::Done),
             // The age of one request says nothing about the next request to its host.

@@ -5,12 +5,23 @@ use std::io::ErrorKind;
 use super::*;
 use crate::disk::{Disk, FaultyDisk, InjectedFault, PowerCutDisk, Unsynced};
 
+const HOURS_90: Duration = Duration::from_secs(90 * 3600);
+
 /// Asks the step of `webhooks` to report a message, and returns whether a request was accepted.
 async fn report(webhooks: &Webhooks, now: DateTime<Utc>) -> Result<(), StepError> {
+    report_after(0, webhooks, now).await
+}
+
+/// The same for a report of which so many tries have failed.
+async fn report_after(tries: u32, webhooks: &Webhooks, now: DateTime<Utc>) -> Result<(), StepError> {
     let (store, id) = store_with_message().await;
     let arrived = Arrived::new(mailbox(), id, start());
-    let run = StepRun::new(&StepName::WEBHOOK, "crm", &arrived, &store, now);
+    let run = StepRun::new(&StepName::WEBHOOK, "crm", &arrived, &store, now).after(tries);
     WebhookStep::new(webhooks.clone()).run(&run).await.map(|_| ())
+}
+
+fn refused() -> String {
+    answer("500 Internal Server Error", "", "")
 }
 
 async fn disabled(webhooks: &Webhooks) -> Vec<String> {
@@ -59,15 +70,55 @@ async fn a_disabled_end_point_stays_disabled_over_a_restart() {
 
 #[tokio::test]
 async fn an_end_point_whose_tries_are_exhausted_is_kept_disabled() {
-    let server = TestServer::start("127.0.0.1", [answer("500 Internal Server Error", "", "")]).await;
+    let server = TestServer::start("127.0.0.1", [refused(), refused()]).await;
     let disk = PowerCutDisk::new();
     let webhooks_on = async |jobs| webhooks([end_point("crm", &server)]).0.jobs(jobs);
     let before = webhooks_on(jobs_on(&disk).await).await;
-    report(&before, start() + TimeDelta::hours(90)).await.unwrap_err();
+    report(&before, start()).await.unwrap_err();
+    pass(HOURS_90).await;
+    assert!(matches!(report_after(9, &before, start() + TimeDelta::hours(90)).await, Err(StepError::Final(_))));
     drop(before);
     disk.power_cut(Unsynced::Forgotten);
     let after = webhooks_on(jobs_on(&disk).await).await;
     assert_eq!(disabled(&after).await, ["crm: it has accepted nothing for as long as a request is tried"]);
+}
+
+#[tokio::test]
+async fn a_request_that_fails_for_days_disables_nothing_by_a_restart() {
+    let server = TestServer::start("127.0.0.1", [refused(), ok(), refused(), refused(), refused()]).await;
+    let disk = PowerCutDisk::new();
+    let before = webhooks([end_point("crm", &server)]).0.jobs(jobs_on(&disk).await);
+    // The receiver never accepts one of its requests, and all others.
+    report(&before, start()).await.unwrap_err();
+    pass(HOURS_90).await;
+    report(&before, start() + TimeDelta::hours(80)).await.unwrap();
+    drop(before);
+    disk.power_cut(Unsynced::Forgotten);
+
+    let after = webhooks([end_point("crm", &server)]).0.jobs(jobs_on(&disk).await);
+    let last_try = async || report_after(9, &after, start() + TimeDelta::hours(90)).await;
+    assert!(matches!(last_try().await, Err(StepError::Final(_))), "the request is given up");
+    assert_eq!(disabled(&after).await, [""; 0], "this process has not seen the days before");
+    pass(Duration::from_secs(71 * 3600)).await;
+    last_try().await.unwrap_err();
+    assert_eq!(disabled(&after).await, [""; 0]);
+    pass(Duration::from_secs(3600)).await;
+    last_try().await.unwrap_err();
+    assert_eq!(disabled(&after).await.len(), 1, "it has seen three days of failures");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_disables_no_end_point() {
+    let server = TestServer::start("127.0.0.1", (0..12).map(|_| refused())).await;
+    let webhooks = webhooks([end_point("crm", &server)]).0;
+    report(&webhooks, start()).await.unwrap_err();
+    let set_to = start() + TimeDelta::days(56 * 365);
+    for tries in 1..5 {
+        let failed = report_after(tries, &webhooks, set_to).await;
+        assert!(matches!(failed, Err(StepError::Deferred { .. })), "after {tries} tries: {failed:?}");
+    }
+    assert!(matches!(report_after(5, &webhooks, set_to).await, Err(StepError::Final(_))));
+    assert_eq!(disabled(&webhooks).await, [""; 0]);
 }
 
 #[tokio::test]
