@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_clock_says_tries_end_within_the_lifetime_and_a_third() {
+    fn whatever_the_clock_says_tries_end_within_the_lifetime() {
         let policy = RetryPolicy::default();
         for (backoff, lifetime) in [(policy.mail_deferred, policy.mail_lifetime), (policy.step_failed, policy.step_lifetime)] {
             let tries_at = |by_clock| (0..).find(|failures| is_over(by_clock, *failures, &backoff, lifetime)).unwrap();
