@@ -22,6 +22,7 @@ use crate::wire::{self, DecodeLimits, DeliveryStatus, ReadReceipt, RecipientStat
 /// |---|---|
 /// | `delivered`, with the proof of the node that stores | the message is removed |
 /// | `failed` | the message is parked |
+/// | `failed`, about a sending before the last one | it is reported, and kept beside the message, whose last sending counts |
 /// | anything else, also `delivered` without the proof | it is reported, and kept beside the message |
 /// | another mail than a report | the same |
 /// | nothing: it is a [probe](ReturnPathCheck) of this node | receipts can come back |
@@ -57,7 +58,7 @@ impl ReportHandler for SpoolReports {
                 continue;
             }
             let mailbox = self.mailbox(recipient);
-            let is_settled = self.is_settled_by(about.id, mailbox.as_ref(), recipient, &status).await?;
+            let is_settled = self.is_settled_by(about, mailbox.as_ref(), recipient, &status).await?;
             // The first of several groups about one mailbox is reported, and the first of those about none.
             if !is_settled && mailboxes.insert(mailbox.clone()) {
                 unproven.push((mailbox, Some(recipient)));
@@ -84,7 +85,7 @@ impl SpoolReports {
     /// Does what a report proves about one mailbox. Returns whether it proves anything; if not, nothing is done.
     async fn is_settled_by(
         &self,
-        id: MessageId,
+        SignedReturnPath { id, days_ago, .. }: SignedReturnPath,
         mailbox: Option<&MailboxId>,
         said: &RecipientStatus,
         report: &DeliveryStatus,
@@ -98,13 +99,16 @@ impl SpoolReports {
                 self.return_path.handle_receipt();
                 self.spool.confirm(id, mailbox, digest).await
             }
-            ReportedAction::Failed => self.spool.refuse(id, mailbox, &reason(said, report.reporting_mta.as_deref())).await,
+            ReportedAction::Failed => {
+                self.spool.refuse(id, mailbox, days_ago, &reason(said, report.reporting_mta.as_deref())).await
+            }
             ReportedAction::Delayed | ReportedAction::Relayed | ReportedAction::Expanded | ReportedAction::Unreadable => {
                 return Ok(false);
             }
         };
         match settled {
             Ok(Settled::Done | Settled::Unknown) => Ok(true),
+            Ok(Settled::SentAgain) => Ok(false),
             Ok(Settled::OtherSound) => {
                 tracing::warn!(%id, %mailbox, "a receipt is for another sound than the message has here");
                 Ok(true)

@@ -91,9 +91,12 @@ impl ReturnPaths {
         if !bool::from(signed) {
             return Err(ReturnPathError::NotSigned);
         }
-        let age = (day_of(now) + DAYS - day) % DAYS;
-        // A clock that was set back since makes it one of tomorrow.
-        if age > Self::VALID_DAYS && age != DAYS - 1 { Err(ReturnPathError::TooOld) } else { Ok(SignedReturnPath { id }) }
+        match (day_of(now) + DAYS - day) % DAYS {
+            // A clock that was set back since makes it one of tomorrow.
+            TOMORROW => Ok(SignedReturnPath { id, days_ago: 0 }),
+            days_ago if days_ago <= Self::VALID_DAYS => Ok(SignedReturnPath { id, days_ago }),
+            _ => Err(ReturnPathError::TooOld),
+        }
     }
 
     /// Whether a local part has the form of a return path, signed or not.
@@ -115,6 +118,8 @@ impl fmt::Debug for ReturnPaths {
 pub struct SignedReturnPath {
     /// The id of the message that it was signed for.
     pub id: MessageId,
+    /// How many days ago it was signed, in days of UTC: 0 is today.
+    pub days_ago: u16,
 }
 
 /// Why an address is no return path of this node.
@@ -179,6 +184,7 @@ const PREFIX: &str = "vm+";
 /// RFC 4648 §6, in lower case.
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const DAYS: u16 = 1000;
+const TOMORROW: u16 = DAYS - 1;
 const DAY_CHARS: usize = 3;
 const TAG_BYTES: usize = 10;
 const TAG_CHARS: usize = 16;
@@ -216,7 +222,8 @@ mod tests {
             let local = paths().sign(ID, start);
             for (days, valid) in [(-2, false), (-1, true), (0, true), (30, true), (31, false), (400, false), (998, false)] {
                 let verified = paths().verify(&local, start + TimeDelta::days(days));
-                let expected = if valid { Ok(SignedReturnPath { id: ID }) } else { Err(ReturnPathError::TooOld) };
+                let days_ago = u16::try_from(days).unwrap_or(0);
+                let expected = if valid { Ok(SignedReturnPath { id: ID, days_ago }) } else { Err(ReturnPathError::TooOld) };
                 assert_eq!(verified, expected, "{days} days after {start}");
             }
         }

@@ -114,6 +114,7 @@ impl SpoolBuilder {
             current: CurrentDestination::default(),
             moving: Lock::default(),
             relaying: Lock::default(),
+            clock_watch: Lock::default(),
             quarantined_at_open: Lock::new(quarantined),
             clock,
             events,

@@ -86,9 +86,9 @@ use self::quarantine::QuarantinedFile;
 use self::queue::Queue;
 use self::redirect::CurrentDestination;
 pub use self::relayed::RelayedMessage;
-use self::relayed::RelayedTimes;
 #[cfg(feature = "node")]
 pub(crate) use self::relayed::Settled;
+use self::relayed::{ClockWatch, RelayedTimes};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
 pub use crate::event::SpoolState;
@@ -125,6 +125,8 @@ struct SpoolShared {
     moving: Lock<()>,
     /// Held while relayed messages are moved or settled.
     relaying: Lock<()>,
+    /// Notices that the clock was set.
+    clock_watch: Lock<ClockWatch>,
     /// The files that were quarantined when the spool was opened, until they are reported.
     quarantined_at_open: Lock<Vec<QuarantinedFile>>,
     clock: Arc<dyn Clock>,

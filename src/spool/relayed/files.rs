@@ -3,11 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::clock_watch::ClockStep;
 use super::entry::{RelayedEntry, rounded};
-use super::schedule::{DueStep, resolution};
+use super::schedule::{DueStep, day_before, resolution, was_sent_since};
 use crate::disk::{self, Disk};
 use crate::event::Event;
 use crate::message::{ContentDigest, MailboxId, MessageId};
@@ -28,6 +30,8 @@ pub(crate) enum Settled {
     UnderWay,
     /// The message has another sound than the report says.
     OtherSound,
+    /// The report is about a sending of the message before the last one, of which nothing is known yet.
+    SentAgain,
 }
 
 /// A relayed message whose file was found.
@@ -114,23 +118,35 @@ impl Spool {
         Ok(Settled::Done)
     }
 
-    pub(super) fn refuse_files(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> io::Result<Settled> {
-        let alone = self.shared.relaying.lock();
+    pub(super) fn refuse_files(&self, id: MessageId, mailbox: &MailboxId, days_ago: u16, reason: &str) -> io::Result<Settled> {
+        let shared = &*self.shared;
+        let alone = shared.relaying.lock();
         if let Some(found) = self.find_relayed(id, mailbox)? {
-            return self.park_relayed(&found, reason).map(|()| Settled::Done);
+            let signed_on = day_before(shared.clock.now().instant, days_ago);
+            if was_sent_since(signed_on, found.entry.relayed_at, shared.last_look(), &shared.retry) {
+                return Ok(Settled::SentAgain);
+            }
+            // Parked now, it would be relayed again and parked at once.
+            if !self.is_queued(id, mailbox) {
+                return self.park_relayed(&found, reason).map(|()| Settled::Done);
+            }
         }
         drop(alone);
         Ok(if self.is_queued(id, mailbox) { Settled::UnderWay } else { Settled::Unknown })
     }
 
     /// Does what has become due since the last look.
-    pub(super) fn look_at_files(&self) -> io::Result<()> {
+    pub(super) fn look_at_files(&self, monotonic: Instant) -> io::Result<()> {
         let shared = &*self.shared;
+        let now = shared.clock.now().instant;
+        let step = shared.clock_watch.lock().handle_reading(now, monotonic);
+        if let Some(step) = step {
+            self.handle_clock_step(step)?;
+        }
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         if destinations.iter().all(|destination| destination.relayed.lock().len() == 0) {
             return Ok(());
         }
-        let now = shared.clock.now().instant;
         let last_look = shared.last_look();
         for destination in destinations {
             let due = |at: DateTime<Utc>| DueStep::of(at, last_look, now, &shared.retry);
@@ -144,6 +160,31 @@ impl Spool {
             }
         }
         shared.write_last_look(now)
+    }
+
+    /// Gives the messages that were relayed before the clock was set the times that it would have shown.
+    fn handle_clock_step(&self, step: ClockStep) -> io::Result<()> {
+        let shared = &*self.shared;
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        let _alone = shared.relaying.lock();
+        for destination in destinations {
+            if destination.relayed.lock().len() == 0 {
+                continue;
+            }
+            let folder = shared.relayed_folder(&destination);
+            for name in shared.disk.list(&folder)? {
+                let Ok(entry) = name.parse::<RelayedEntry>() else { continue };
+                let at = entry.relayed_at.checked_add_signed(step.by).filter(|_| entry.relayed_at <= step.before);
+                let Some(at) = at.map(|at| rounded(at, resolution(&shared.retry))) else { continue };
+                let moved = RelayedEntry::new(at, entry.id, entry.mailbox);
+                shared.disk.rename(&folder.join(name), &folder.join(moved.to_string()))?;
+                let mut times = destination.relayed.lock();
+                times.add(at);
+                times.remove(entry.relayed_at);
+            }
+            shared.flush.sync_dir(&*shared.disk, &folder)?;
+        }
+        Ok(())
     }
 
     fn do_step(&self, destination: &Arc<Destination>, entry: RelayedEntry, step: DueStep) -> io::Result<()> {

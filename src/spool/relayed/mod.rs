@@ -18,8 +18,16 @@
 //! first time when it is offered again: its name here stays until it is settled. Due steps are found by comparing these times with the time of the
 //! last look, which is one small file for all messages.
 //!
+//! A clock that is set while the node runs ends no wait: the messages that were relayed before get the times that the clock would have shown.
+//!
+//! A refusal parks a message only if it is about the last sending, by the day in its return path: a relay often gives up the first sending in the days in
+//! which the second one is on its way. A message that is parked is shown to an operator, and a copy of it may go to the mailbox for
+//! [undeliverable](crate::network::Network::undeliverable) ones, both for nothing if the second sending arrives. If that is refused too, its own report parks it.
+//! While the message is being sent just now, a report has to come again.
+//!
 //! A power cut leaves a message queued, relayed, or both. If it is queued, it is sent again, and the receiver stores it once.
 
+mod clock_watch;
 mod entry;
 mod files;
 mod said;
@@ -35,6 +43,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub(super) use self::clock_watch::ClockWatch;
 use self::entry::RelayedEntry;
 pub(crate) use self::files::Settled;
 pub(super) use self::said::clean_said;
@@ -43,6 +52,7 @@ use crate::disk::{self, Disk};
 use crate::error_chain as chain;
 use crate::event::ReturnPathState;
 use crate::message::{ContentDigest, MailboxId, MessageId};
+use crate::retry::now;
 
 /// A message that a relay has accepted, and that nobody has confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,14 +166,20 @@ impl Spool {
         disk::blocking(move || spool.confirm_files(id, &mailbox, digest)).await.map_err(|error| self.error(error))
     }
 
-    /// Parks a relayed message that was refused on its way.
+    /// Parks a relayed message that was refused on its way, as a report to a return path says that was signed so many days ago.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has parked the message or will do so. The same call again returns [`Settled::Unknown`] then.
-    pub(crate) async fn refuse(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> Result<Settled, SpoolError> {
+    pub(crate) async fn refuse(
+        &self,
+        id: MessageId,
+        mailbox: &MailboxId,
+        days_ago: u16,
+        reason: &str,
+    ) -> Result<Settled, SpoolError> {
         let (spool, mailbox, reason) = (self.clone(), mailbox.clone(), reason.to_owned());
-        disk::blocking(move || spool.refuse_files(id, &mailbox, &reason)).await.map_err(|error| self.error(error))
+        disk::blocking(move || spool.refuse_files(id, &mailbox, days_ago, &reason)).await.map_err(|error| self.error(error))
     }
 
     /// Sets whether receipts come back from `destination`; returns whether that has changed.
@@ -209,7 +225,8 @@ impl Spool {
     /// Does what has become due for relayed messages since the last look.
     pub(super) async fn look_at_relayed(&self) {
         let spool = self.clone();
-        if let Err(error) = disk::blocking(move || spool.look_at_files()).await {
+        let monotonic = now();
+        if let Err(error) = disk::blocking(move || spool.look_at_files(monotonic)).await {
             tracing::warn!(error = chain(&error), "relayed messages could not be looked at; this is tried again");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::retry::RetryPolicy;
 
@@ -38,6 +38,27 @@ impl DueStep {
             (age_now >= policy.relayed_unconfirmed && age_then < policy.relayed_unconfirmed).then_some(Self::Report)
         }
     }
+}
+
+/// Returns whether a message that was relayed first at `relayed_at` was sent again since the day that began at `signed_on`, by the look at `last_look`.
+///
+/// The day may have been the one before the relay's answer, and times of relaying are rounded: so two sendings within a day of each other count as one.
+pub(super) fn was_sent_since(
+    signed_on: DateTime<Utc>,
+    relayed_at: DateTime<Utc>,
+    last_look: Option<DateTime<Utc>>,
+    policy: &RetryPolicy,
+) -> bool {
+    let age = last_look.and_then(|at| (at - relayed_at).to_std().ok()).unwrap_or_default();
+    let before_last_sending = age.as_nanos() % policy.relayed_offered_again.as_nanos().max(1);
+    let since_last = TimeDelta::nanoseconds(i64::try_from(before_last_sending).unwrap_or(i64::MAX));
+    let last_sending = relayed_at + TimeDelta::from_std(age).unwrap_or_default() - since_last;
+    last_sending - signed_on >= TimeDelta::days(2)
+}
+
+/// Returns the beginning of the day that was `days` before that of `now`.
+pub(super) fn day_before(now: DateTime<Utc>, days: u16) -> DateTime<Utc> {
+    now.date_naive().and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(days.into())
 }
 
 /// How exactly times of relaying are kept, and how often they are looked at: a quarter of the shortest wait, from a second to an hour.
@@ -84,6 +105,23 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_makes_nothing_due() {
         assert_eq!(steps([-1000, -2000, 0, 3, 2, 1]), []);
+    }
+
+    #[test]
+    fn a_day_is_before_the_last_sending_if_two_days_are_between() {
+        let policy = RetryPolicy::default();
+        // 18:40 on the 29th, rounded down.
+        let was_sent_since = |signed_on: i64, last_look: Option<i64>| {
+            was_sent_since(day_before(at(24 * signed_on), 0), at(0), last_look.map(at), &policy)
+        };
+        for last_look in [None, Some(-1000), Some(0), Some(6 * 24 - 1)] {
+            assert!(!was_sent_since(0, last_look) && !was_sent_since(-1, last_look), "{last_look:?}: there was one sending");
+        }
+        for (signed_on, earlier) in [(0, true), (4, true), (5, false), (6, false), (7, false)] {
+            assert_eq!(was_sent_since(signed_on, Some(6 * 24)), earlier, "signed on day {signed_on}");
+        }
+        assert!(was_sent_since(6, Some(12 * 24)) && !was_sent_since(6, Some(12 * 24 - 1)));
+        assert!(was_sent_since(-3, Some(0)), "an operator has released it since");
     }
 
     #[test]

@@ -12,7 +12,6 @@ use crate::disk::{PowerCutDisk, Unsynced};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Outcome, Reply, Script};
 use crate::message::{ClockQuality, ClockSource, Head, RecordedAt};
-use crate::retry::now;
 use crate::spool::{FileHead, SoundSource, deliver};
 
 const CENTRAL: &str = "central.example";
@@ -83,6 +82,7 @@ impl Fixture {
     }
 
     async fn look_after(&self, time: TimeDelta) {
+        tokio::time::advance(time.to_std().unwrap()).await;
         self.clock.advance(time);
         self.spool.look_at_relayed().await;
     }
@@ -152,11 +152,11 @@ async fn a_refused_message_is_parked_with_the_reason() {
     let mut fixture = Fixture::new().await;
     let id = fixture.relayed(&["2001"]).await;
     let reason = "5.1.1 550 no such mailbox (reported by relay.example)";
-    assert_eq!(fixture.spool.refuse(id, &mailbox(), reason).await.unwrap(), Settled::Done);
+    assert_eq!(fixture.spool.refuse(id, &mailbox(), 0, reason).await.unwrap(), Settled::Done);
     assert_eq!((fixture.state(), fixture.happened()), ((0, 0), vec!["relayed", "parked"]));
     let parked = fixture.spool.parked().await.unwrap();
     assert_eq!((parked[0].id, &*parked[0].reason, &*parked[0].destination), (id, reason, CENTRAL));
-    assert_eq!(fixture.spool.refuse(id, &mailbox(), reason).await.unwrap(), Settled::Unknown);
+    assert_eq!(fixture.spool.refuse(id, &mailbox(), 0, reason).await.unwrap(), Settled::Unknown);
     fixture.spool.release(id, &mailbox()).await.unwrap();
     fixture.send().await;
     assert_eq!((fixture.state(), fixture.relay.taken(&mailbox()).len()), ((0, 1), 2));
@@ -166,7 +166,7 @@ async fn a_refused_message_is_parked_with_the_reason() {
 async fn a_receipt_that_comes_after_a_refusal_counts() {
     let mut fixture = Fixture::new().await;
     let id = fixture.relayed(&["2001"]).await;
-    fixture.spool.refuse(id, &mailbox(), "as scripted").await.unwrap();
+    fixture.spool.refuse(id, &mailbox(), 0, "as scripted").await.unwrap();
     assert_eq!(fixture.confirm(id).await, Settled::Done);
     assert_eq!(fixture.happened(), ["relayed", "parked", "confirmed"]);
     assert_eq!((fixture.spool.parked().await.unwrap(), fixture.files("parked").len()), (vec![], 0));
@@ -179,11 +179,11 @@ async fn a_receipt_before_the_relays_answer_settles_or_comes_again() {
     let destination = fixture.spool.destination(CENTRAL);
     let batch = destination.queue().poll_send(now()).unwrap();
     assert_eq!(fixture.confirm(id).await, Settled::UnderWay);
-    assert_eq!(fixture.spool.refuse(id, &mailbox(), "x").await.unwrap(), Settled::UnderWay);
+    assert_eq!(fixture.spool.refuse(id, &mailbox(), 0, "x").await.unwrap(), Settled::UnderWay);
     // The answer is lost, so the message waits.
     destination.queue().handle_returned();
     destination.queue().handle_deferred(&batch[0], now(), 0.0);
-    assert_eq!(fixture.spool.refuse(id, &mailbox(), "x").await.unwrap(), Settled::UnderWay, "it is sent again anyway");
+    assert_eq!(fixture.spool.refuse(id, &mailbox(), 0, "x").await.unwrap(), Settled::UnderWay, "it is sent again anyway");
     assert_eq!(fixture.confirm(id).await, Settled::Done);
     assert_eq!((fixture.state(), fixture.files("queue/central.example").len()), ((0, 0), 0));
 }
@@ -215,6 +215,26 @@ async fn silence_is_reported_then_offered_again_then_parked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_by_years_parks_no_message() {
+    for years in [-56, 56] {
+        let mut fixture = Fixture::new().await;
+        fixture.look_after(TimeDelta::zero()).await;
+        fixture.relayed(&["2001"]).await;
+        fixture.clock.advance(TimeDelta::days(years * 365));
+        fixture.look_after(TimeDelta::zero()).await;
+        assert_eq!((fixture.happened(), fixture.state()), (vec!["relayed"], (0, 1)), "{years} years");
+        let relayed_at = fixture.spool.relayed().await.unwrap()[0].relayed_at;
+        assert!((fixture.clock.now().instant - relayed_at).abs() <= TimeDelta::hours(2), "{years} years: {relayed_at}");
+        // Its waits go on from there, also after a restart.
+        let mut fixture = fixture.reopen().await;
+        fixture.look_after(TimeDelta::hours(5)).await;
+        assert_eq!(fixture.happened(), ["unconfirmed"], "{years} years");
+        fixture.look_after(TimeDelta::days(30)).await;
+        assert_eq!((fixture.happened(), fixture.state()), (vec!["parked"], (0, 0)), "{years} years");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_offered_again_needs_one_answer_only() {
     let mut fixture = Fixture::new().await;
     let id = fixture.relayed(&["2001"]).await;
@@ -236,6 +256,34 @@ async fn a_message_offered_again_needs_one_answer_only() {
     fixture.send().await;
     assert_eq!((fixture.spool.parked().await.unwrap().len(), fixture.confirm(id).await), (1, Settled::Done));
     fixture.happened();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_an_earlier_sending_parks_nothing() {
+    let fixture = Fixture::new().await;
+    let id = fixture.relayed(&["2001"]).await;
+    fixture.look_after(TimeDelta::zero()).await;
+    fixture.look_after(TimeDelta::days(6)).await;
+    let refuse = async |days_ago| fixture.spool.refuse(id, &mailbox(), days_ago, "too long in the queue").await.unwrap();
+    assert_eq!((refuse(6).await, fixture.state()), (Settled::SentAgain, (1, 1)), "the second sending is waiting");
+    let queue = fixture.spool.destination(CENTRAL);
+    let batch = queue.queue().poll_send(now()).unwrap();
+    assert_eq!((refuse(6).await, refuse(0).await), (Settled::SentAgain, Settled::UnderWay), "it is being sent");
+    queue.queue().handle_returned();
+    queue.queue().handle_deferred(&batch[0], now(), 0.0);
+    fixture.send().await;
+    assert_eq!((refuse(6).await, fixture.state()), (Settled::SentAgain, (0, 1)), "a relay has it");
+    assert_eq!(fixture.spool.parked().await.unwrap(), []);
+    assert_eq!(refuse(0).await, Settled::Done, "the last sending was refused");
+    assert_eq!(fixture.spool.parked().await.unwrap().len(), 1);
+
+    // An operator sends it once more, and an old report comes.
+    fixture.look_after(TimeDelta::days(3)).await;
+    fixture.spool.release(id, &mailbox()).await.unwrap();
+    fixture.send().await;
+    let refuse = async |days_ago| fixture.spool.refuse(id, &mailbox(), days_ago, "too late").await.unwrap();
+    assert_eq!((refuse(9).await, refuse(3).await), (Settled::SentAgain, Settled::SentAgain));
+    assert_eq!((fixture.confirm(id).await, fixture.spool.parked().await.unwrap()), (Settled::Done, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,7 +311,7 @@ async fn a_power_cut_at_any_step_loses_no_relayed_message() {
             fixture.send().await;
             let _ = fixture.spool.keep_said(id, None, "delayed".into()).await;
             if operations % 2 == 0 {
-                let _ = fixture.spool.refuse(id, &mailbox(), "as scripted").await;
+                let _ = fixture.spool.refuse(id, &mailbox(), 0, "as scripted").await;
             } else {
                 fixture.look_after(TimeDelta::days(31)).await;
             }
@@ -325,7 +373,7 @@ async fn what_was_said_is_parked_with_the_message() {
     let fixture = Fixture::new().await;
     let id = fixture.relayed(&["2001", "2002"]).await;
     fixture.spool.keep_said(id, None, "delayed".into()).await.unwrap();
-    fixture.spool.refuse(id, &mailbox(), "as scripted").await.unwrap();
+    fixture.spool.refuse(id, &mailbox(), 0, "as scripted").await.unwrap();
     let said = format!("{id}.said");
     for folder in ["parked", "relayed/central.example"] {
         assert!(fixture.files(folder).contains(&said), "{folder}");
@@ -334,7 +382,7 @@ async fn what_was_said_is_parked_with_the_message() {
     assert_eq!(fixture.files("parked"), [""; 0], "a receipt ends all");
     let fixture = fixture.reopen().await;
     assert_eq!(fixture.spool.said(id).await.unwrap().unwrap(), "delayed");
-    fixture.spool.refuse(id, &"2002".parse().unwrap(), "as scripted").await.unwrap();
+    fixture.spool.refuse(id, &"2002".parse().unwrap(), 0, "as scripted").await.unwrap();
     let fixture = fixture.reopen().await;
     assert_eq!(fixture.files("relayed/central.example"), [""; 0]);
     assert_eq!(fixture.spool.said(id).await.unwrap().unwrap(), "delayed");
