@@ -56,7 +56,9 @@ impl JobStore for PostgresJobs {
     async fn add(&self, job: &NewJob<'_>) -> Result<Added, JobError> {
         let (key, tries, wait) = (&job.key.as_bytes()[..], i32::try_from(job.tries).unwrap_or(i32::MAX), job.wait.as_secs_f64());
         let kind = job.kind.as_str();
-        let parameters: [&(dyn ToSql + Sync); 7] = [&kind, &key, &job.queued_at, &job.payload, &tries, &wait, &job.destination];
+        let (state, reason) = (if job.parked.is_some() { PARKED } else { WAITING }, job.parked.map(one_line));
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [&kind, &key, &job.queued_at, &job.payload, &tries, &wait, &job.destination, &state, &reason];
         let row = self.database.pool().query_one(ADD, &parameters).await.map_err(unavailable)?;
         let added: bool = row.try_get(0).map_err(unexpected)?;
         self.changed.send_replace(());
@@ -120,7 +122,7 @@ impl JobStore for PostgresJobs {
     }
 
     async fn park(&self, job: &Job, reason: &str) -> Result<(), JobError> {
-        let reason: String = reason.chars().map(|char| if char.is_control() { ' ' } else { char }).take(400).collect();
+        let reason = one_line(reason);
         let (key, claim) = (&job.key.as_bytes()[..], claim(job)?);
         let parked = self.database.pool().query(PARK, &[&job.kind.as_str(), &key, &claim, &reason]).await;
         parked.map(drop).map_err(unavailable)
@@ -141,6 +143,14 @@ impl JobStore for PostgresJobs {
         let (from, key) = (after.map(|job| job.queued_at), after.map(|job| &job.key.as_bytes()[..]));
         let rows = self.database.pool().read(LIST, &[&kind.as_str(), &state, &from, &key, &most]).await.map_err(unavailable)?;
         rows.iter().map(|row| listed(kind, row)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    async fn kinds(&self) -> Result<Vec<JobKind>, JobError> {
+        let rows = self.database.pool().read(KINDS, &[]).await.map_err(unavailable)?;
+        let kind = |row: &Row| -> Result<JobKind, DatabaseError> {
+            row.try_get::<_, String>(0)?.parse().map_err(DatabaseError::unexpected)
+        };
+        rows.iter().map(kind).collect::<Result<_, _>>().map_err(unavailable)
     }
 
     async fn retry(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {
@@ -206,6 +216,11 @@ fn taken(kind: &JobKind, row: &Row) -> Result<(DateTime<Utc>, Job), DatabaseErro
     Ok((row.try_get(4)?, job))
 }
 
+/// The reason as one line of at most 400 characters.
+fn one_line(reason: &str) -> String {
+    reason.chars().map(|char| if char.is_control() { ' ' } else { char }).take(400).collect()
+}
+
 fn claim(job: &Job) -> Result<i64, JobError> {
     i64::try_from(job.claim).map_err(|error| unavailable(DatabaseError::unexpected(error)))
 }
@@ -222,8 +237,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const WAITING: i16 = 0;
 const PARKED: i16 = 2;
 /// A duplicate writes its row again, so that its answer waits for the standby like that of the first one.
-const ADD: &str = "INSERT INTO voicemail.job (kind, key, queued_at, payload, tries, due, destination) \
-    VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7) \
+const ADD: &str = "INSERT INTO voicemail.job (kind, key, queued_at, payload, tries, due, destination, state, reason) \
+    VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8, $9) \
     ON CONFLICT (kind, key) DO UPDATE SET kind = excluded.kind RETURNING xmax = 0";
 const TAKE: &str = "UPDATE voicemail.job SET claim = job.claim + 1, due = now() + make_interval(secs => $3), taken = true, destination = NULL \
     FROM (SELECT kind, key, due FROM voicemail.job WHERE kind = $1 AND state = 0 AND due <= now() \
@@ -249,6 +264,7 @@ const LIST: &str = "SELECT key, queued_at, tries, state, greatest(extract(epoch 
         taken AND due > now(), reason \
     FROM voicemail.job WHERE kind = $1 AND state = $2 AND ($3::timestamptz IS NULL OR (queued_at, key) > ($3, $4::bytea)) \
     ORDER BY queued_at, key LIMIT $5";
+const KINDS: &str = "SELECT DISTINCT kind COLLATE \"C\" FROM voicemail.job WHERE state <> 1 ORDER BY 1";
 const RETRY: &str = "UPDATE voicemail.job SET state = 0, due = now(), tries = CASE state WHEN 2 THEN 0 ELSE tries END, \
         claim = claim + 1, taken = false, destination = NULL, reason = NULL \
     WHERE kind = $1 AND key = $2 AND (state = 2 OR state = 0 AND NOT (taken AND due > now())) RETURNING 1";

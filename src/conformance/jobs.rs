@@ -196,9 +196,25 @@ pub async fn parked(one: &impl JobStore, other: &impl JobStore) {
     assert_eq!(keys, [(key_of(2), 0)], "parked: the job that was retried is due, and no other one");
     assert_eq!(payload(one, "parked", &taken[0]).await.as_deref(), Some(&b"job"[..]), "parked: its payload is the same");
     assert_eq!(list(one, "parked", StateFilter::Parked, None).await.len(), 1, "parked: one is left");
+
+    let (mail, step) = (kind(MAIL), kind("step"));
+    let moved = NewJob::new(&step, key_of(7), moment(), b"moved").parked("it was parked elsewhere");
+    assert_eq!(one.add(&moved).await.ok(), Some(Added::Stored), "parked: a job can be added as parked");
+    assert_eq!(one.add(&moved).await.ok(), Some(Added::Duplicate), "parked: and once");
+    assert!(take(other, "parked", "step", CLAIM).await.is_empty(), "parked: a job that was added as parked is taken");
+    let listed = other.list(&step, StateFilter::Parked, None, 9).await.unwrap_or_default();
+    assert_eq!(listed.len(), 1, "parked: a job that was added as parked is listed");
+    assert_eq!(listed[0].state, JobState::parked("it was parked elsewhere"), "parked: with its reason");
+    assert_eq!(payload(other, "parked", &listed[0].job).await.as_deref(), Some(&b"moved"[..]), "parked: and its payload");
+    assert_eq!(one.kinds().await.ok(), Some(vec![mail, step.clone()]), "listed: the kinds of jobs that wait or are parked");
+    assert_eq!(other.retry(&step, key_of(7)).await.ok(), Some(true), "parked: it can be retried");
+    let taken = take(one, "parked", "step", CLAIM).await;
+    assert_eq!(taken.iter().map(|job| job.key).collect::<Vec<_>>(), [key_of(7)], "parked: it is due then");
+    end(&one.done(&taken[0]).await, "parked");
+    assert_eq!(other.kinds().await.ok().map(|kinds| kinds.contains(&step)), Some(false), "listed: a kind without jobs is named");
 }
 
-/// **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition.
+/// **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition. `kinds` names each kind of them.
 ///
 /// # Panics
 ///

@@ -83,7 +83,7 @@ impl JobStore for FolderJobs {
         {
             let mut queue = self.inner.queue.lock();
             match queue.handle_adding(&job) {
-                None if queue.len() > self.inner.most => {
+                None if new.parked.is_none() && queue.len() > self.inner.most => {
                     queue.handle_ended(&job);
                     return Err(JobError::Full { most: self.inner.most });
                 }
@@ -91,6 +91,10 @@ impl JobStore for FolderJobs {
                 Some(Added::Duplicate) => return Ok(Added::Duplicate),
                 Some(Added::Stored) => return Err(JobError::Unavailable("the same job is being added by another call".into())),
             }
+        }
+        if let Some(reason) = new.parked {
+            let (payload, reason) = (Bytes::copy_from_slice(new.payload), parking::one_line(reason));
+            return self.work(move |inner| inner.keep_parked(&job, &reason, &payload)).await.map(|()| Added::Stored);
         }
         let (payload, wait) = (Bytes::copy_from_slice(new.payload), (new.wait, new.destination.map(Arc::from)));
         self.work(move |inner| inner.keep(&job, &payload, wait)).await.map(|()| Added::Stored)
@@ -170,6 +174,10 @@ impl JobStore for FolderJobs {
                 self.work(move |inner| inner.with_reasons(parked)).await
             }
         }
+    }
+
+    async fn kinds(&self) -> Result<Vec<JobKind>, JobError> {
+        Ok(self.inner.queue.lock().kinds())
     }
 
     async fn retry(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {

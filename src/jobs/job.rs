@@ -81,7 +81,12 @@ impl JobKind {
 
     /// The kind of the jobs of a [step](crate::arrival): `step` and the `name` of the step.
     pub(crate) fn of_step(name: &impl fmt::Display) -> Self {
-        Self(Cow::Owned(format!("step{name}")))
+        Self(Cow::Owned(format!("{STEP}{name}")))
+    }
+
+    /// Whether these are the jobs of a [step](crate::arrival).
+    pub fn is_of_step(&self) -> bool {
+        self.0.starts_with(STEP)
     }
 
     /// Returns the name of the kind.
@@ -148,6 +153,7 @@ impl FromStr for JobKey {
 }
 
 const MOMENT: &str = "%Y%m%dT%H%M%S%.6fZ";
+const STEP: &str = "step";
 /// As long as the longest name of a step behind `step`.
 const LONGEST_KIND: usize = 20;
 /// Names of files that are not jobs.

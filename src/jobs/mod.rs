@@ -3,7 +3,7 @@
 //! A job has a kind, a key, and a payload that only the part that does it understands. The [outbox](crate::outbox) keeps mails as jobs. Nodes that share
 //! one store take over the jobs of a node that died, when its claims have run out.
 //!
-//! An operator sees all jobs by [`JobStore::list`], and decides by [`JobStore::retry`] and [`JobStore::remove`].
+//! An operator sees all jobs by [`JobStore::kinds`] and [`JobStore::list`], and decides by [`JobStore::retry`] and [`JobStore::remove`].
 
 mod claimed;
 mod error;
@@ -25,7 +25,7 @@ pub use self::error::JobError;
 pub use self::folder::FolderJobs;
 pub use self::job::{InvalidJobKind, InvalidJobName, Job, JobKey, JobKind};
 pub use self::listed::{JobState, ListedJob, StateFilter};
-pub use self::moving::{MovedJobs, move_jobs};
+pub use self::moving::{MovedJobs, move_jobs, move_jobs_of_kinds};
 pub use self::new_job::NewJob;
 
 /// Keeps jobs until they are done or given up.
@@ -44,9 +44,10 @@ pub use self::new_job::NewJob;
 /// - **Ended.** A job that is done or given up is not taken again.
 /// - **Held.** A job that waits for a destination is due after its wait, or as soon as the destination is [released](Self::release), those that were queued first before
 ///   the others.
-/// - **Parked.** A parked job is kept with its reason, over restarts too, and its key with it. It is not taken before an operator [retries](Self::retry) it. A
+/// - **Parked.** A parked job is kept with its reason, over restarts too, and its key with it. It is not taken before an operator [retries](Self::retry) it. A job may be
+///   [added as parked](NewJob::parked). A
 ///   store may bound how many are parked, and removes the oldest then.
-/// - **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition.
+/// - **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition. `kinds` names each kind of them.
 ///
 /// [`conformance::jobs`](crate::conformance::jobs) tests each sentence as far as it can be seen from outside.
 #[async_trait]
@@ -180,6 +181,17 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         most: usize,
     ) -> Result<Vec<ListedJob>, JobError>;
 
+    /// Returns the kinds of the jobs that wait, are taken or are parked, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Disk`] and [`JobError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has no effect.
+    async fn kinds(&self) -> Result<Vec<JobKind>, JobError>;
+
     /// Makes a job due now that waits or is parked, as an operator wishes; returns whether there is one that is not being done at this moment. A job
     /// that was parked has no tries then.
     ///
@@ -295,6 +307,10 @@ macro_rules! delegate {
                 most: usize,
             ) -> Result<Vec<ListedJob>, JobError> {
                 (**self).list(kind, filter, after, most).await
+            }
+
+            async fn kinds(&self) -> Result<Vec<JobKind>, JobError> {
+                (**self).kinds().await
             }
 
             async fn retry(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {

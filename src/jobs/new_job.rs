@@ -24,12 +24,14 @@ pub struct NewJob<'a> {
     pub wait: Duration,
     /// The destination that the job waits for, if any: it is due when this destination is released, and after the wait at the latest.
     pub destination: Option<&'a str>,
+    /// The reason for which the job is parked from the start, for people to read; `None` for a job that waits.
+    pub parked: Option<&'a str>,
 }
 
 impl<'a> NewJob<'a> {
     /// A job that is due at once.
     pub const fn new(kind: &'a JobKind, key: JobKey, queued_at: DateTime<Utc>, payload: &'a [u8]) -> Self {
-        Self { kind, key, queued_at, payload, tries: 0, wait: Duration::ZERO, destination: None }
+        Self { kind, key, queued_at, payload, tries: 0, wait: Duration::ZERO, destination: None, parked: None }
     }
 
     /// The same job, due after `wait`.
@@ -48,5 +50,11 @@ impl<'a> NewJob<'a> {
     #[must_use]
     pub const fn held_for(self, destination: &'a str) -> Self {
         Self { destination: Some(destination), ..self }
+    }
+
+    /// The same job, parked for this reason: nobody takes it before an operator retries it. So a job is moved that was parked elsewhere.
+    #[must_use]
+    pub const fn parked(self, reason: &'a str) -> Self {
+        Self { parked: Some(reason), ..self }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Inner;
 use crate::disk;
-use crate::jobs::{Job, JobState, ListedJob};
+use crate::jobs::{Job, JobKind, JobState, ListedJob};
 use crate::retry::now;
 
 /// Everything here blocks.
@@ -26,13 +26,29 @@ impl Inner {
             self.queue.lock().handle_ended(job);
             return Ok(());
         };
-        self.write(&self.parked_path(job), &[reason.as_bytes(), b"\n", &payload].concat())?;
-        let too_many = {
-            let mut queue = self.queue.lock();
-            queue.handle_parked(job);
-            queue.parked_too_many(&job.kind, self.most)
-        };
+        self.write_parked(job, reason, &payload)?;
         self.remove(&self.path(job))?;
+        self.remove_too_many(&job.kind)
+    }
+
+    /// Makes a job durable that is parked from the start.
+    pub(super) fn keep_parked(&self, job: &Job, reason: &str, payload: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.write_parked(job, reason, payload) {
+            self.queue.lock().handle_ended(job);
+            return Err(error);
+        }
+        self.remove_too_many(&job.kind)
+    }
+
+    fn write_parked(&self, job: &Job, reason: &str, payload: &[u8]) -> io::Result<()> {
+        self.write(&self.parked_path(job), &[reason.as_bytes(), b"\n", payload].concat())?;
+        self.queue.lock().handle_parked(job);
+        Ok(())
+    }
+
+    /// Removes the oldest parked job of this kind, if more than the store keeps are parked.
+    fn remove_too_many(&self, kind: &JobKind) -> io::Result<()> {
+        let too_many = self.queue.lock().parked_too_many(kind, self.most);
         if let Some(oldest) = too_many {
             tracing::error!(job = %oldest, most = self.most, "too many jobs are parked, and the oldest one is removed");
             self.remove_parked(&oldest)?;

@@ -216,6 +216,13 @@ impl JobQueue {
         order.into_iter().take(most).map(|(queued_at, key)| Job::new(kind.clone(), key, queued_at)).collect()
     }
 
+    /// Returns the kinds of the jobs that wait, are taken or are parked, in the order of their names.
+    pub(super) fn kinds(&self) -> Vec<JobKind> {
+        let waiting = self.due.iter().filter(|(_, jobs)| !jobs.is_empty()).map(|(kind, _)| kind);
+        let kinds: BTreeSet<&JobKind> = waiting.chain(self.parked.keys().map(|(kind, _)| kind)).collect();
+        kinds.into_iter().cloned().collect()
+    }
+
     /// Returns whether no other worker has taken the job since this one did.
     pub(super) fn is_claimed_by(&self, job: &Job) -> bool {
         self.jobs.get(&id(job)).is_some_and(|entry| entry.claim == job.claim)
