@@ -7,8 +7,10 @@
 //! messages, run it once more, and start the nodes on the second store. With `--contents` it reads and compares every message, too. It ends with an error
 //! if the two sides differ.
 //!
-//! `--greetings`, `--pins`, `--rules`, `--lists` and `--sent` name the folders that belong to the Maildirs. `--mails`, the folder `outbox` of the node's
-//! spool, is for the last time, when the nodes have ended: mails that wait are moved, not copied. `--sounds URL` is the object store that belongs to the
+//! `--greetings`, `--pins`, `--rules`, `--lists` and `--sent` name the folders that belong to the Maildirs. Four are for the last time,
+//! half a minute after the nodes have ended, because jobs that wait or are parked are moved, not copied: `--mails`, `--steps` and `--warnings`, the folders
+//! `outbox`, `steps` and `warnings` of the node's spool, and `--hooks`, the one of its web hooks. With `--steps`, the arrivals in the store whose steps are not
+//! done are moved, too. `--sounds URL` is the object store that belongs to the
 //! database, and `--ca FILE.pem` has the certificates that its servers must show. The variable `PGPASSWORD` has the password of the database role.
 
 #[path = "support/database.rs"]
@@ -27,10 +29,10 @@ use voicemail::clock::{Clock as _, SystemClock};
 use voicemail::directory::{ListFolder, ListStore, copy_lists};
 use voicemail::disk::OsDisk;
 use voicemail::greeting::{GreetingFolder, GreetingStore, copy_greetings};
-use voicemail::jobs::{FolderJobs, JobKind, JobStore, move_jobs};
+use voicemail::jobs::{FolderJobs, JobKind, JobStore, move_jobs_of_kinds};
 use voicemail::rules::{FolderRules, RuleStore, copy_rules};
 use voicemail::sent::{SentFolder, SentStore, copy_sent};
-use voicemail::store::{Compared, CopyableStore, MaildirStore, Migration, MigrationReport};
+use voicemail::store::{Compared, CopyableStore, MaildirStore, Migration, MigrationReport, PendingArrivals, move_arrivals};
 use voicemail::telephone::{CopyablePins, PinFolder, copy_pins};
 use voicemail_postgres::sounds::SoundStore;
 use voicemail_postgres::{
@@ -61,6 +63,12 @@ async fn run() -> Result<ExitCode, Failure> {
     print_faults(&compared);
     let is_clean = migration.report().is_clean() && compared.is_clean();
     let is_clean = copy_choices(&options, &database).await? && is_clean;
+    // Steps are done for messages that are there.
+    if is_clean && options.path("steps").is_some() {
+        let arrivals = ordered::<dyn PendingArrivals>(&maildir, &store, options.back);
+        println!("{} arrivals moved", move_arrivals(arrivals.0, arrivals.1).await?);
+    }
+    move_waiting(&options, &database).await?;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -96,12 +104,27 @@ async fn copy_choices(options: &Options, database: &Database) -> Result<bool, Fa
         let copied = copy_sent(source, target, SystemClock.now().instant).await?;
         is_clean &= print(&copied, copied.is_clean());
     }
-    if let Some(folder) = options.path("mails") {
-        let (folder, rows) = (FolderJobs::open(OsDisk, folder).await?, PostgresJobs::new(database));
-        let (source, target) = ordered::<dyn JobStore>(&folder, &rows, back);
-        is_clean &= print(&format!("mails: {}", move_jobs(source, target, &JobKind::MAIL).await?), true);
-    }
     Ok(is_clean)
+}
+
+/// Whether jobs of a kind are in a folder.
+type IsWanted = fn(&JobKind) -> bool;
+
+/// Moves the jobs that wait or are parked.
+async fn move_waiting(options: &Options, database: &Database) -> Result<(), Failure> {
+    let kinds: [(&str, IsWanted); 4] = [
+        ("mails", |kind| *kind == JobKind::MAIL),
+        ("steps", JobKind::is_of_step),
+        ("warnings", |kind| [JobKind::WARNING, JobKind::AGE_WARNING].contains(kind)),
+        ("hooks", |kind| [JobKind::WEBHOOK, JobKind::WEBHOOK_DISABLED].contains(kind)),
+    ];
+    for (flag, is_wanted) in kinds {
+        let Some(folder) = options.path(flag) else { continue };
+        let (folder, rows) = (FolderJobs::open(OsDisk, folder).await?, PostgresJobs::new(database));
+        let (source, target) = ordered::<dyn JobStore>(&folder, &rows, options.back);
+        println!("{flag}: {}", move_jobs_of_kinds(source, target, is_wanted).await?);
+    }
+    Ok(())
 }
 
 /// The source and the target.

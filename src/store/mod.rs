@@ -40,7 +40,7 @@ pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::migrate::{Compared, FaultReason, Migration, MigrationError, MigrationFault, MigrationReport, Side};
-pub use self::pending::{PendingArrival, PendingArrivals};
+pub use self::pending::{PendingArrival, PendingArrivals, move_arrivals};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
 pub use self::usage::{MailboxRoom, MailboxUsage};

@@ -19,6 +19,7 @@ use crate::message::{MailboxId, MessageId};
 /// - **Extended.** A node that has an arrival in work extends its hold. Of two nodes, each message is then in work at one only, unless the store was away for
 ///   longer than the hold.
 /// - **Taken.** [`take`](Self::take) answers pending arrivals that are not held, each whose message is still there; it is held from then on.
+/// - **Added.** An arrival that was [added](Self::add) is pending until it is settled, if its message is there.
 /// - **Settled.** A settled arrival is not taken again, unless the power is cut within seconds: then it may be taken once more.
 ///
 /// [`conformance::store::remembered`](crate::conformance::store::remembered) and [`extended`](crate::conformance::store::extended) test them.
@@ -63,6 +64,18 @@ pub trait PendingArrivals: Debug + Send + Sync {
         Ok(())
     }
 
+    /// Remembers these arrivals, of messages that are in the store already, as durably as a deposit does; one that is pending is no error. So the steps of
+    /// messages are done that were copied from another store before they were done there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has added some of them. The same call again adds the rest.
+    async fn add(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError>;
+
     /// Forgets these arrivals; one that is not pending is no error.
     ///
     /// # Errors
@@ -73,6 +86,34 @@ pub trait PendingArrivals: Debug + Send + Sync {
     ///
     /// A dropped call has settled some of them. The same call again settles the rest.
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError>;
+}
+
+/// Moves the arrivals that no node has settled from `source` to `target`, into which their messages were copied before; returns how many. No node uses the
+/// source; arrivals that its last node held are moved when their holds are over, which takes up to half a minute in some stores.
+///
+/// An arrival is settled in the source after the target remembers it, so none is lost.
+///
+/// # Errors
+///
+/// [`StoreError`] if one of the stores fails; the same call goes on, when the holds of half a minute are over.
+///
+/// # Cancel safety
+///
+/// As with an error.
+pub async fn move_arrivals(source: &dyn PendingArrivals, target: &dyn PendingArrivals) -> Result<u64, StoreError> {
+    // Also to take what was remembered before.
+    source.remember().await?;
+    target.remember().await?;
+    let mut moved = 0;
+    loop {
+        let taken = source.take(PAGE, MOVING).await?;
+        if taken.is_empty() {
+            return Ok(moved);
+        }
+        target.add(&taken).await?;
+        source.settle(&taken).await?;
+        moved += taken.len() as u64;
+    }
 }
 
 /// A message that arrived in a mailbox.
@@ -91,3 +132,7 @@ impl PendingArrival {
         Self { mailbox, id }
     }
 }
+
+/// How many arrivals are moved at once, and for how long they are held meanwhile.
+const PAGE: usize = 100;
+const MOVING: Duration = Duration::from_secs(30);

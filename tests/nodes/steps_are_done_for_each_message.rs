@@ -171,6 +171,10 @@ impl PendingArrivals for PanicsOnce {
         self.0.take(most, hold).await
     }
 
+    async fn add(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        self.0.add(arrivals).await
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         assert!(self.1.swap(true, Ordering::Relaxed), "as the test wants");
         self.0.settle(arrivals).await

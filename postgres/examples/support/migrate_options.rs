@@ -63,7 +63,7 @@ impl Options {
     }
 }
 
-const VALUES: [&str; 8] = ["greetings", "pins", "rules", "lists", "sent", "mails", "sounds", "ca"];
+const VALUES: [&str; 11] = ["greetings", "pins", "rules", "lists", "sent", "mails", "steps", "warnings", "hooks", "sounds", "ca"];
 const USAGE: &str = "usage: migrate FROM TO [--contents] [--greetings FOLDER] [--pins FOLDER] [--rules FOLDER] [--lists FOLDER] [--sent FOLDER] \
-    [--mails FOLDER] [--sounds URL] [--ca FILE.pem]\n\
+    [--mails FOLDER] [--steps FOLDER] [--warnings FOLDER] [--hooks FOLDER] [--sounds URL] [--ca FILE.pem]\n\
     FROM and TO are the folder of a store and postgres://ROLE@HOST/DATABASE, in either order";

@@ -35,6 +35,12 @@ impl PendingArrivals for PostgresStore {
         Ok(())
     }
 
+    async fn add(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        let (mailboxes, ids) = columns(arrivals);
+        self.database.pool().query(ADD, &[&mailboxes, &ids]).await?;
+        Ok(())
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         let (mailboxes, ids) = columns(arrivals);
         self.database.pool().query(SETTLE, &[&mailboxes, &ids]).await?;
@@ -67,5 +73,7 @@ const EXTEND: &str = "UPDATE voicemail.arrival SET free_at = greatest(arrival.fr
     FROM (SELECT a.mailbox, a.id FROM voicemail.arrival a JOIN unnest($1::text[], $2::uuid[]) AS wanted (mailbox, id) USING (mailbox, id) \
         FOR NO KEY UPDATE OF a SKIP LOCKED) AS held \
     WHERE arrival.mailbox = held.mailbox AND arrival.id = held.id";
+const ADD: &str = "INSERT INTO voicemail.arrival (mailbox, id, free_at) \
+    SELECT mailbox, id, now() FROM unnest($1::text[], $2::uuid[]) AS added (mailbox, id) ON CONFLICT DO NOTHING";
 const SETTLE: &str = "DELETE FROM voicemail.arrival USING unnest($1::text[], $2::uuid[]) AS settled (mailbox, id) \
     WHERE arrival.mailbox = settled.mailbox AND arrival.id = settled.id";

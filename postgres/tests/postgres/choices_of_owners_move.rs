@@ -1,17 +1,21 @@
-//! Rules, private lists, sent messages and waiting mails move from folders into the database and back.
+//! Rules, private lists, sent messages, arrivals and jobs move from folders into the database and back.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use voicemail::directory::{ListFolder, ListStore, PrivateList, copy_lists};
 use voicemail::disk::OsDisk;
-use voicemail::jobs::{FolderJobs, JobKey, JobKind, JobStore, NewJob, StateFilter, move_jobs};
-use voicemail::message::{Disposition, MessageId};
+use voicemail::jobs::{FolderJobs, JobKey, JobKind, JobState, JobStore, NewJob, StateFilter, move_jobs, move_jobs_of_kinds};
+use voicemail::message::{Disposition, MessageId, Origin};
 use voicemail::rules::{ArrivalRule, ArrivalRules, Content, FolderRules, RuleStore, copy_rules};
 use voicemail::sent::{SentCopy, SentFolder, SentMessage, SentState, SentStore, copy_sent};
-use voicemail_postgres::{PostgresJobs, PostgresLists, PostgresRules, PostgresSent};
+use voicemail::store::{MaildirStore, MessageStore as _, Migration, PendingArrival, PendingArrivals as _, move_arrivals};
+use voicemail_postgres::{Database, PostgresJobs, PostgresLists, PostgresRules, PostgresSent};
 
-use super::support::{database, mailbox};
+use super::support::messages::message;
+use super::support::relay::{From, Relay};
+use super::support::server::Server;
+use super::support::{database, mailbox, store_in};
 
 fn rules(id: &str) -> ArrivalRules {
     ArrivalRules::new([ArrivalRule::new(id.parse().unwrap(), Content::Copy)]).unwrap()
@@ -99,4 +103,107 @@ async fn waiting_mails_move_there_and_back() {
     let tries: Vec<u32> = listed.iter().map(|listed| listed.job.tries).collect();
     assert_eq!(tries, [0, 1, 2]);
     assert_eq!(back.read(&listed[0].job).await.unwrap().as_deref(), Some(&b"a mail"[..]));
+}
+
+/// Jobs of three kinds: one that waits, one that is due, and one that is parked.
+async fn fill(jobs: &impl JobStore) {
+    let (step, now): (JobKind, DateTime<Utc>) = ("stepmail".parse().unwrap(), "2026-11-22T18:00:00Z".parse().unwrap());
+    let new = |kind, n| NewJob::new(kind, JobKey::from_bytes([n; 16]), now, b"a job");
+    jobs.add(&new(&JobKind::WEBHOOK, 1).due_after(Duration::from_secs(600)).after(3)).await.unwrap();
+    jobs.add(&new(&JobKind::MAIL, 2)).await.unwrap();
+    jobs.add(&new(&step, 3).parked("no such address")).await.unwrap();
+}
+
+/// All jobs: kind, key, tries, and whether each is parked for the reason that it was parked for.
+async fn all(jobs: &impl JobStore) -> Vec<(String, u8, u32, bool)> {
+    let mut all = Vec::new();
+    for kind in jobs.kinds().await.unwrap() {
+        for filter in [StateFilter::Waiting, StateFilter::Parked] {
+            for listed in jobs.list(&kind, filter, None, 9).await.unwrap() {
+                assert_eq!(jobs.read(&listed.job).await.unwrap().as_deref(), Some(&b"a job"[..]));
+                let is_parked = listed.state == JobState::parked("no such address");
+                all.push((kind.to_string(), listed.job.key.as_bytes()[0], listed.job.tries, is_parked));
+            }
+        }
+    }
+    all
+}
+
+fn filled() -> Vec<(String, u8, u32, bool)> {
+    vec![("mail".into(), 2, 0, false), ("stepmail".into(), 3, 0, true), ("webhook".into(), 1, 3, false)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_all_kinds_move_whatever_is_cut() {
+    let Some(server) = Server::common() else { return };
+    let address = server.create_database().await;
+    let direct = PostgresJobs::new(&Database::connect(&address).await.unwrap());
+    let relay = Relay::to(server.port()).await;
+    let through = address.replace(&server.port().to_string(), &relay.port().to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let (source, back) = (folder.path().join("old"), folder.path().join("new"));
+    let (source, back) = (FolderJobs::open(OsDisk, source).await.unwrap(), FolderJobs::open(OsDisk, back).await.unwrap());
+    fill(&source).await;
+    let (mut cuts, mut stopped) = ([0, 0], [0, 0]);
+    for from in [From::Server, From::Node] {
+        for n in 0.. {
+            let database = Database::builder(&through).connections(2).connect().await.unwrap();
+            let there = PostgresJobs::new(&database);
+            let before = cuts;
+            for (way, is_back) in [(0, false), (1, true)] {
+                relay.cut_after(from, n);
+                let cut_off = if is_back {
+                    move_jobs_of_kinds(&there, &back, |_| true).await
+                } else {
+                    move_jobs_of_kinds(&source, &there, |_| true).await
+                };
+                cuts[way] += usize::from(relay.heal(from));
+                stopped[way] += usize::from(cut_off.is_err());
+                // The second run goes on.
+                if is_back {
+                    move_jobs_of_kinds(&direct, &back, |_| true).await.unwrap();
+                    assert_eq!((all(&back).await, all(&direct).await), (filled(), vec![]), "{n} messages from {from:?}");
+                } else {
+                    move_jobs_of_kinds(&source, &direct, |_| true).await.unwrap();
+                    assert_eq!((all(&direct).await, all(&source).await), (filled(), vec![]), "{n} messages from {from:?}");
+                }
+            }
+            move_jobs_of_kinds(&back, &source, |_| true).await.unwrap();
+            if cuts == before {
+                break;
+            }
+        }
+    }
+    // Most statements are tried again by the database's connections themselves.
+    assert!(cuts.iter().all(|cuts| *cuts > 20), "{cuts:?} connections were cut");
+    assert!(stopped.iter().all(|stopped| *stopped > 0), "{stopped:?} moves were cut off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrivals_that_are_not_settled_move_there_and_back() {
+    let Some(database) = database().await else { return };
+    let (folder, number) = (tempfile::tempdir().unwrap(), mailbox("2041"));
+    let old = MaildirStore::builder(folder.path().join("old")).open().await.unwrap();
+    old.create_mailbox(&number).await.unwrap();
+    old.deposit(&number, &Origin::Here, &message(b"settled", 0)).await.unwrap();
+    old.remember().await.unwrap();
+    let pending = message(b"pending", 1);
+    old.deposit(&number, &Origin::Here, &pending).await.unwrap();
+    // Its node ends without having done the steps of the message.
+    drop(old);
+    let old = MaildirStore::builder(folder.path().join("old")).open().await.unwrap();
+    let there = store_in(&database).await;
+    Migration::new(&old, &there).copy().await.unwrap();
+    assert_eq!(move_arrivals(&old, &there).await.unwrap(), 1);
+    assert_eq!(move_arrivals(&old, &there).await.unwrap(), 0);
+
+    let new = MaildirStore::builder(folder.path().join("new")).open().await.unwrap();
+    Migration::new(&there, &new).copy().await.unwrap();
+    assert_eq!(move_arrivals(&there, &new).await.unwrap(), 1);
+    drop(new);
+    let new = MaildirStore::builder(folder.path().join("new")).open().await.unwrap();
+    new.remember().await.unwrap();
+    let taken = new.take(9, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(taken, [PendingArrival::new(number, pending.id())]);
+    assert_eq!(there.take(9, Duration::from_secs(60)).await.unwrap(), []);
 }

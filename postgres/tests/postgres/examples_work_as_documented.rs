@@ -13,7 +13,7 @@ use voicemail::jobs::{FolderJobs, JobKey, JobKind, JobStore as _, NewJob};
 use voicemail::message::{MessageId, Origin};
 use voicemail::rules::{ArrivalRules, FolderRules, RuleStore as _};
 use voicemail::sent::{SentFolder, SentMessage, SentStore as _};
-use voicemail::store::{MaildirStore, MessageStore as _};
+use voicemail::store::{MaildirStore, MessageStore as _, PendingArrivals as _};
 use voicemail::telephone::{PinFolder, PinHash};
 
 use super::support::mailbox;
@@ -82,11 +82,22 @@ async fn migrate_copies_the_choices_of_owners_by_tls() {
     SentFolder::open(OsDisk, path("sent")).await.unwrap().record(&number, &sent).await.unwrap();
     let mail = NewJob::new(&JobKind::MAIL, JobKey::random(), Utc::now(), b"a mail");
     FolderJobs::open(OsDisk, path("outbox")).await.unwrap().add(&mail).await.unwrap();
+    let request = NewJob::new(&JobKind::WEBHOOK, JobKey::random(), Utc::now(), b"a request").parked("given up");
+    FolderJobs::open(OsDisk, path("hooks")).await.unwrap().add(&request).await.unwrap();
+    {
+        // A message whose node died before it did the steps.
+        let store = MaildirStore::builder(path("store")).open().await.unwrap();
+        store.remember().await.unwrap();
+        store.deposit(&number, &Origin::Here, &message(b"hello", 0)).await.unwrap();
+    }
 
     let folders = ["rules", "lists", "sent"].map(|name| (format!("--{name}"), path(name)));
     let mut words = vec![path("store"), address, "--ca".to_owned(), ca];
     words.extend(folders.into_iter().flat_map(|(flag, folder)| [flag, folder]));
-    words.extend(["--mails".to_owned(), path("outbox")]);
+    words.extend(["mails", "steps", "hooks"].into_iter().flat_map(|flag| {
+        let folder = if flag == "mails" { "outbox" } else { flag };
+        [format!("--{flag}"), path(folder)]
+    }));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     for (copied, unchanged) in [(1, 0), (0, 1)] {
         let (done, printed) = run(&program, &words);
@@ -96,6 +107,9 @@ async fn migrate_copies_the_choices_of_owners_by_tls() {
             format!("{copied} private lists copied, 0 removed, {unchanged} unchanged, 0 faults"),
             format!("{copied} sent messages copied, {unchanged} unchanged, 0 faults"),
             format!("mails: {copied} jobs moved, "),
+            format!("hooks: {copied} jobs moved, {copied} of them parked, "),
+            format!("{copied} arrivals moved"),
+            "steps: 0 jobs moved, ".to_owned(),
         ] {
             assert!(printed.contains(&line), "{line} is not in {printed}");
         }

@@ -6,7 +6,7 @@ use super::steps::{mailbox, message, stored};
 use crate::message::{MessageId, Origin, Status};
 use crate::store::{MessageStore, PendingArrival, PendingArrivals};
 
-/// **Remembered, held, taken, settled.** The contract of [`PendingArrivals`]. `wait` lets time pass for the store.
+/// **Remembered, held, taken, added, settled.** The contract of [`PendingArrivals`]. `wait` lets time pass for the store.
 ///
 /// # Panics
 ///
@@ -30,6 +30,11 @@ pub async fn remembered(store: &impl MessageStore, wait: impl AsyncFn(Duration))
     assert_eq!(take(pending).await, [], "held: an arrival was taken twice");
     pending.settle(&taken[..1]).await.expect("settled: an arrival is settled");
     pending.settle(&taken[..1]).await.expect("settled: the same again is no error");
+    pending.add(&taken[..1]).await.expect("added: an arrival is added");
+    pending.add(&taken[..1]).await.expect("added: the same again is no error");
+    wait(HOLD / 10).await;
+    assert_eq!(take(pending).await, taken[..1], "added: an arrival that was added is taken");
+    pending.settle(&taken[..1]).await.expect("settled: an arrival that was added is settled");
     let gone: MessageId = taken[1].id;
     store.mark(&mailbox, gone, Status::Removed).await.expect("the message is removed");
     store.expunge(&mailbox).await.expect("the message is deleted");

@@ -388,6 +388,15 @@ impl PendingArrivals for MaildirStore {
         Ok(())
     }
 
+    async fn add(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        let arrivals = arrivals.to_vec();
+        let add = move |tree: &Tree| {
+            let StoreContext { disk, root, staging, flush, pending, .. } = &*tree.context;
+            pending.begin(disk, root, staging).and_then(|()| pending.add(&**disk, flush, &arrivals)).map_err(not_taken)
+        };
+        self.blocking(add).await
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         let arrivals = arrivals.to_vec();
         self.blocking(move |tree| tree.context.pending.settle(&*tree.context.disk, &arrivals).map_err(not_taken)).await

@@ -66,6 +66,14 @@ impl Pending {
         }
     }
 
+    /// Notes arrivals whose messages are there, durably.
+    pub(super) fn add(&self, disk: &dyn Disk, flush: &SharedFlush, arrivals: &[PendingArrival]) -> io::Result<()> {
+        for arrival in arrivals {
+            self.note(disk, (&arrival.mailbox, arrival.id), |path| disk.create(path).map(drop))?;
+        }
+        self.flush(disk, flush)
+    }
+
     /// Makes the notes durable.
     pub(super) fn flush(&self, disk: &dyn Disk, flush: &SharedFlush) -> io::Result<()> {
         self.0.get().map_or(Ok(()), |own| flush.sync_dir(disk, &own.folder))

@@ -327,6 +327,15 @@ impl PendingArrivals for MemoryStore {
         Ok(())
     }
 
+    async fn add(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        let mut pending = self.pending.lock();
+        let pending = pending.get_or_insert_default();
+        for arrival in arrivals {
+            pending.entry(arrival.clone()).or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.retain(|arrival, _| !arrivals.contains(arrival));
