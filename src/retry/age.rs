@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_ahead_ends_nothing_before_a_tenth_of_its_tries() {
-        let (first, almost, enough) = (Duration::ZERO, DAY / 2 - Duration::from_secs(1), DAY / 2);
+        let (first, almost, enough) = (Duration::ZERO, Duration::from_secs(43_199), DAY / 2);
         assert_eq!(credible_age(years(56), first, 5 * DAY), first);
         assert_eq!(credible_age(years(56), almost, 5 * DAY), almost);
         assert!(credible_age(years(56), enough, 5 * DAY) > 5 * DAY);
@@ -62,7 +62,7 @@ mod tests {
     fn whatever_the_clock_says_tries_end_within_the_lifetime() {
         let policy = RetryPolicy::default();
         for (backoff, lifetime) in [(policy.mail_deferred, policy.mail_lifetime), (policy.step_failed, policy.step_lifetime)] {
-            let tries_at = |by_clock| (0..).find(|failures| is_over(by_clock, *failures, &backoff, lifetime)).unwrap();
+            let tries_at = |by_clock| (0..1000).find(|failures| is_over(by_clock, *failures, &backoff, lifetime)).unwrap();
             let (ahead, back) = (tries_at(years(56)), tries_at(years(-56)));
             let longest = |failures: u32| (0..failures).map(|failure| backoff.wait(failure, 0.0)).sum::<Duration>();
             assert!((lifetime / 10..lifetime / 7).contains(&longest(ahead)), "{ahead} tries, {:?}", longest(ahead));
