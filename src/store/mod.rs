@@ -86,7 +86,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Found.** `entry` shows a message as `list` does, a removed one too.
 /// - **Restored.** A message that `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Used.** `usage` counts the new and old messages that `list` shows. A mailbox whose usage reaches one of the limits in it is full.
-/// - **Reported.** A full mailbox takes the receipts that its node makes, as far as [`MailboxLimits::for_deposit`] allows, and no others.
+/// - **Reported.** A full mailbox takes the receipts that its node makes, as far as [`MailboxLimits::for_deposit`](crate::directory::MailboxLimits::for_deposit) allows, and no others.
 /// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
 /// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
 ///   after either of them, the other one answers that the message is a duplicate. An imported key without a message has the same effect.
