@@ -15,6 +15,7 @@ mod login_attempts;
 mod logins;
 mod lookup;
 mod postmaster;
+mod read_ahead;
 #[cfg(feature = "node")]
 mod receipts;
 mod replies;

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 use tokio_rustls::rustls;
@@ -20,10 +20,11 @@ use tokio_rustls::server::TlsStream;
 use super::connection_slots::SlotPermit;
 use super::context::IntakeContext;
 use super::listener::ListenMode;
+use super::read_ahead::{ReadAhead, read_some};
 use crate::message::{Origin, TlsVersion};
 use crate::retry::{now, wait_until};
 use crate::smtp::Reply;
-use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM};
+use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy};
 use crate::store::StagedMail;
 
 /// The circumstances of a connection, from its listener.
@@ -136,13 +137,13 @@ impl Session<'_> {
     }
 
     /// Does the TLS handshake; returns the origin that the client's certificate proves.
-    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<BufReader<S>>>>, TlsVersion, Origin)>
+    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<ReadAhead<S>>>>, TlsVersion, Origin)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let acceptor = self.context.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        // rustls reads one record at a time; the buffer reads several at once. Untouched memory of it costs nothing.
-        let stream = BufReader::with_capacity(READ_ROOM, stream);
+        // rustls reads a part of a record at a time.
+        let stream = ReadAhead::new(stream);
         let handshake = timeout(self.context.policy.limits.handshake_time, acceptor.accept(stream));
         let stream = tokio::select! {
             biased;
@@ -282,16 +283,16 @@ impl Session<'_> {
         if self.handle_stop(dialogue) {
             return Ok(true);
         }
-        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
-            self.input.reserve(READ_ROOM);
-        }
         self.slot.set_idle_since(dialogue.idle_since());
         let (due, held) = (dialogue.poll_timeout(), dialogue.is_held());
         let mut space = if self.input.is_empty() { dialogue.poll_space() } else { None };
+        if space.is_some() {
+            self.input = BytesMut::new();
+        }
         let read = async {
             match &mut space {
                 Some(space) => stream.read_buf(space).await.map(SessionEvent::Chunk),
-                None => stream.read_buf(&mut self.input).await.map(SessionEvent::Input),
+                None => read_some(stream, &mut self.input).await.map(SessionEvent::Input),
             }
         };
         let event = tokio::select! {
@@ -374,8 +375,7 @@ impl Session<'_> {
             let mut left = LINGER_BYTES;
             while left > 0 {
                 self.input.clear();
-                self.input.reserve(READ_ROOM);
-                match stream.read_buf(&mut self.input).await? {
+                match read_some(stream, &mut self.input).await? {
                     0 => break,
                     read => left = left.saturating_sub(read),
                 }
