@@ -57,19 +57,19 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     let beginning = mail.beginning(0..mail.len, limits.head);
     let (fields, body) = Fields::of_mail(&beginning, limits)?;
     if let Some(head) = own::read(&fields) {
-        let (audio, _) = audio_in(file, &find_sound(mail, &fields, body, limits)?)?;
+        let (audio, _) = audio_in(file, &find_sound(mail, &fields, body, limits)?, 0)?;
         return Ok(Message::new(head, audio).arrived_in(Arc::clone(file)));
     }
     let FoundSounds { sounds, facts } = find_sounds(mail, &fields, body, limits)?;
     let (audio, first) = match &sounds[..] {
         [part] => {
-            let (audio, first) = audio_in(file, part)?;
+            let (audio, first) = audio_in(file, part, BEGINNING)?;
             (audio, first.into())
         }
         parts => {
             let mut joiner = Joiner::of(parts.len());
             for part in parts {
-                joiner.add(loaded(&audio_in(file, part)?.0)?)?;
+                joiner.add(loaded(&audio_in(file, part, 0)?.0)?)?;
             }
             let audio = joiner.finish()?;
             let bytes = audio.bytes().clone();
@@ -81,8 +81,8 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     Ok(Message::new(head, audio).arrived_in(Arc::clone(file)))
 }
 
-/// Returns the sound of a part, which stays in the file, and its first bytes.
-fn audio_in(file: &Arc<dyn MailFile>, part: &SoundPart) -> Result<(Audio, Vec<u8>), Failure> {
+/// Returns the sound of a part, which stays in the file, and its first bytes, at most `beginning`.
+fn audio_in(file: &Arc<dyn MailFile>, part: &SoundPart, beginning: usize) -> Result<(Audio, Vec<u8>), Failure> {
     let encoding = PartEncoding::named(&part.encoding).ok_or_else(|| part.unreadable())?;
     let mut source = MailSound { file: Arc::clone(file), body: part.body.clone(), encoding, len: 0 };
     let (mut hasher, mut first) = (Sha256::new(), Vec::new());
@@ -91,7 +91,7 @@ fn audio_in(file: &Arc<dyn MailFile>, part: &SoundPart) -> Result<(Audio, Vec<u8
             Ok(piece) => {
                 hasher.update(&piece);
                 source.len += piece.len() as u64;
-                first.extend_from_slice(&piece[..piece.len().min(BEGINNING - first.len())]);
+                first.extend_from_slice(&piece[..piece.len().min(beginning - first.len())]);
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(part.unreadable().into()),
             Err(error) => return Err(Failure::OfFile(error)),
