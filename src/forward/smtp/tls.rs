@@ -116,10 +116,11 @@ impl Tls {
     ) -> Result<(Box<dyn ByteStream>, TransportSecurity), TlsFailure> {
         let (config, reporting) = self.config_for(certificate);
         let connecting = TlsConnector::from(config).connect(self.name.clone(), transport);
-        let stream = match timeout(timeouts.handshake, connecting).await {
+        let mut stream = match timeout(timeouts.handshake, connecting).await {
             Ok(connected) => connected.map_err(TlsFailure::from_handshake)?,
             Err(_) => return Err(TlsFailure::TooSlow("TLS handshake")),
         };
+        stream.get_mut().1.set_buffer_limit(Some(MAX_ENCRYPTED));
         let version = match stream.get_ref().1.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
             _ => TlsVersion::V1_2, // rustls speaks nothing older
@@ -205,3 +206,7 @@ fn advice_on_handshake(error: &(dyn StdError + Send + Sync + 'static)) -> &'stat
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
+
+/// How many encrypted bytes of one connection wait until the peer reads them. rustls would hold twice as many, in addition to the piece that
+/// is not encrypted yet.
+const MAX_ENCRYPTED: usize = 32 * 1024;
