@@ -17,10 +17,8 @@ mod schedule;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "sip", feature = "sntp"))]
 mod time;
 
-#[cfg(feature = "http-client")]
-pub(crate) use self::age::credible_age;
 #[cfg(feature = "node")]
-pub(crate) use self::age::is_over;
+pub(crate) use self::age::{credible_age, is_over};
 #[cfg(any(feature = "smtp", feature = "sip"))]
 pub(crate) use self::failures::{Failures, network_of};
 #[cfg(feature = "node")]

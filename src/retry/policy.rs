@@ -68,7 +68,8 @@ pub struct RetryPolicy {
     /// The waits between the attempts of one part of a step on arrival, and between the probes of a destination that fails.
     pub step_failed: Backoff,
     /// How long a part of a step is tried: the first attempt that fails after this time is the last one, if there were as many attempts as the waits make
-    /// in a tenth of it, as for [`mail_lifetime`](Self::mail_lifetime). A part that waits for a destination that fails has no attempts meanwhile.
+    /// in a tenth of it, as for [`mail_lifetime`](Self::mail_lifetime). While a part waits for a destination that fails, the
+    /// attempts of the others count for it.
     pub step_lifetime: Duration,
     /// The waits between the attempts to update one lamp. A wait of less than one second counts as one second (RFC 3842 §3.7).
     pub lamp_failed: Backoff,

@@ -18,6 +18,7 @@ use voicemail::event::Event;
 use voicemail::jobs::{JobState, StateFilter};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::{Node, NodeBuilder, NodeError};
+use voicemail::retry::RetryPolicy;
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, PendingArrival, PendingArrivals, StoreError};
 
 /// How a server of steps behaves.
@@ -259,6 +260,28 @@ async fn a_clock_that_is_set_by_years_parks_no_step() {
         step.has_done(1).await;
         running.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_probe_of_a_dead_server_parks_a_step_that_is_too_old() {
+    let (step, clock) = (TestStep::new(StepName::MAIL, Behaviour::Refuses), clock());
+    let (_folder, builder) = with_memory();
+    let policy = RetryPolicy::default().step_lifetime(Duration::from_secs(12 * 3600));
+    let node = builder.clock(Arc::clone(&clock)).retry(policy).on_arrival(step.clone()).open().await.unwrap();
+    let running = run(&node);
+    deposit(&node, 0..10).await;
+    let pass = async |hours: u32| {
+        for _ in 0..hours * 6 {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            clock.advance(chrono::TimeDelta::minutes(10));
+        }
+        node.steps().unwrap().list(&StepName::MAIL, StateFilter::Parked, None, 30).await.unwrap().len()
+    };
+    assert_eq!(pass(11).await, 0);
+    // Each step had two or three attempts itself, too few for half a day; the server had all of them.
+    let attempts = step.server.lock().unwrap().attempts;
+    assert_eq!(pass(14).await, 10, "{attempts} attempts before, {} now", step.server.lock().unwrap().attempts);
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

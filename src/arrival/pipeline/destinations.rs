@@ -34,6 +34,7 @@ struct Destination {
 
 #[derive(Debug)]
 struct Failing {
+    since: Instant,
     schedule: RetrySchedule,
     probe_at: Instant,
     probing: bool,
@@ -80,6 +81,12 @@ impl Destinations {
         }
     }
 
+    /// Returns for how long this node has seen the destination fail.
+    pub(super) fn failing_for(&self, id: &DestinationId, now: Instant) -> Duration {
+        let failing = self.destinations.get(id).and_then(|destination| destination.failing.as_ref());
+        failing.map_or(Duration::ZERO, |failing| now.saturating_duration_since(failing.since))
+    }
+
     /// Handles a run that began at `now`.
     pub(super) fn handle_begun(&mut self, id: &DestinationId, probe: bool, now: Instant) {
         let destination = self.destinations.entry(id.clone()).or_default();
@@ -118,7 +125,7 @@ impl Destinations {
             (DestinationOutcome::Fails(wait), failing @ None) if may_remember => {
                 let mut schedule = RetrySchedule::new(self.backoff);
                 let probe_at = schedule.handle_failure(now, jitter).max(now + wait);
-                *failing = Some(Failing { schedule, probe_at, probing: false, release_at: probe_at });
+                *failing = Some(Failing { since: now, schedule, probe_at, probing: false, release_at: probe_at });
             }
             (DestinationOutcome::Unknown | DestinationOutcome::Fails(_), None) => {}
         }
@@ -222,6 +229,7 @@ mod tests {
         assert_eq!(destinations.check(&id, start), Admission::Blocked, "both count as one failure");
         let due = start + SECOND;
         assert_eq!(destinations.check(&id, due), Admission::Run { probe: true });
+        assert_eq!(destinations.failing_for(&id, due), due - start);
         destinations.handle_begun(&id, true, due);
         assert_eq!(destinations.check(&id, due), Admission::Blocked);
         destinations.handle_ended(&id, (true, due), DestinationOutcome::Fails(Duration::ZERO), (due, 0.0));

@@ -1,5 +1,7 @@
 //! A job of a step: another attempt of a part.
 
+use std::time::Duration;
+
 use super::attempt::{self, Failure};
 use super::destinations::{DestinationId, DestinationOutcome};
 use super::payload::StepJob;
@@ -9,7 +11,7 @@ use crate::arrival::{Arrived, StepOutcome, StepRun};
 use crate::error_chain;
 use crate::event::Event;
 use crate::jobs::{GiveUp, Job, JobError, NewJob, while_claimed};
-use crate::retry::{is_over, now, random_fraction};
+use crate::retry::{credible_age, now, random_fraction};
 use crate::store::MessageStore;
 
 impl Pipeline {
@@ -58,7 +60,11 @@ impl Pipeline {
                 self.jobs.done(job).await
             }
             Some(Ok(StepOutcome::NotYet(wait))) => self.jobs.postpone(job, wait, None).await,
-            Some(Err(failure)) => self.handle_failure(step, job, arrived, failure).await,
+            Some(Err(failure)) => {
+                // Jobs that wait for the destination make no tries of their own.
+                let failing_for = self.work.lock().failing_for(&destination, now());
+                self.handle_failure((step, job), arrived, failure, failing_for).await
+            }
             None => Ok(()),
         };
         report(job, ended);
@@ -81,18 +87,25 @@ impl Pipeline {
                 }
                 self.jobs.done(job).await
             }
-            Some(Err(failure)) => self.handle_failure(step, job, arrived, failure).await,
+            Some(Err(failure)) => self.handle_failure((step, job), arrived, failure, Duration::ZERO).await,
             None => Ok(()),
         };
         self.end_job(step, job, ended);
     }
 
-    /// Handles an attempt that failed: another one, or none.
-    async fn handle_failure(&self, step: usize, job: &Job, arrived: &Arrived, failure: Failure) -> Result<(), JobError> {
+    /// Handles an attempt that failed: another one, or none. The destination has been failing for `failing_for`.
+    async fn handle_failure(
+        &self,
+        (step, job): (usize, &Job),
+        arrived: &Arrived,
+        failure: Failure,
+        failing_for: Duration,
+    ) -> Result<(), JobError> {
         let attempts = job.tries.saturating_add(1);
-        let age = self.clock.now().instant - job.queued_at;
+        let (age, lifetime) = (self.clock.now().instant - job.queued_at, self.retry.step_lifetime);
+        let by_tries = self.retry.step_failed.least_sum(job.tries).max(failing_for);
         match failure.wait {
-            Some(wait) if !is_over(age, job.tries, &self.retry.step_failed, self.retry.step_lifetime) => {
+            Some(wait) if credible_age(age, by_tries, lifetime) < lifetime => {
                 let retry_in = self.retry.step_failed.wait(job.tries, random_fraction()).max(wait);
                 self.emit_deferred(step, arrived, failure.reason, attempts, retry_in);
                 self.jobs.defer(job, retry_in).await

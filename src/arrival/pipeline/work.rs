@@ -251,6 +251,11 @@ impl Work {
         }
     }
 
+    /// Returns for how long this node has seen a destination fail.
+    pub(super) fn failing_for(&self, destination: &DestinationId, now: Instant) -> Duration {
+        self.destinations.failing_for(destination, now)
+    }
+
     /// Handles a job that waits in the store for its destination.
     pub(super) fn handle_held(&mut self, destination: &DestinationId, now: Instant) {
         self.destinations.handle_held(destination);
