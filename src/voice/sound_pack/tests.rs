@@ -325,6 +325,7 @@ async fn asterisks_packs_say_all_but_what_is_listed_here() {
         "list-empty",
         "enter-old-member",
         "list-full",
+        "list-too-large",
         "message-is-yours",
         "no-room-to-take",
         "because-no-such-mailbox",
