@@ -131,9 +131,11 @@ impl PollSchedule {
         self.mail = mail;
     }
 
-    /// Notes that the store has opened a mailbox, so that its messages may be known to callers.
+    /// Notes that the store has opened a mailbox, so that its messages may be known to callers. In a store that nobody polls, so many are noted at most.
     pub(super) fn handle_opened(&mut self, mailbox: MailboxId) {
-        self.opened.insert(mailbox);
+        if self.opened.len() < MOST_OPENED {
+            self.opened.insert(mailbox);
+        }
     }
 
     fn forget_others(&mut self, mailboxes: &[MailboxId]) -> Vec<WatchedFolder> {
@@ -229,6 +231,8 @@ const STEP: Duration = Duration::from_millis(100);
 const POLLED_AT_ONCE: usize = 100;
 /// How many mailboxes are watched, with two folders each.
 const MOST_WATCHED: usize = 16_384;
+/// How many mailboxes are noted as opened between two lists: more than a store can open in that time.
+const MOST_OPENED: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -387,6 +391,13 @@ mod tests {
         assert_eq!(schedule.poll_step(now), Some(PollStep::ListAgain));
         assert_eq!(schedule.handle_listed_again(vec![mailbox(0), mailbox(1)]), [WatchedFolder(14), WatchedFolder(15)]);
         assert_eq!(schedule.poll_changed().unwrap(), [mailbox(7)]);
+    }
+
+    #[test]
+    fn a_store_that_nobody_polls_notes_so_many_mailboxes_at_most() {
+        let mut schedule = PollSchedule::default();
+        (0..MOST_OPENED as u64 + 10).for_each(|number| schedule.handle_opened(mailbox(number)));
+        assert_eq!(schedule.opened.len(), MOST_OPENED);
     }
 
     #[test]

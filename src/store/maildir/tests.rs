@@ -182,6 +182,25 @@ async fn notices_external_changes_with_or_without_a_watcher() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_removed_before_the_first_look_has_changed() {
+    let disk: Arc<dyn Disk> = Arc::new(PowerCutDisk::new());
+    let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).min_free_space(0).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    deposit(&store, &message(&[7; 100])).await.unwrap();
+    store.summary(&mailbox("2041")).await.unwrap();
+    disk.rename(Path::new("/store/mail/2041"), Path::new("/aside")).unwrap();
+    let changed = tokio::time::timeout(Duration::from_secs(30), store.external_changes()).await;
+    assert_eq!(changed.unwrap(), [mailbox("2041")]);
+    assert!(matches!(store.summary(&mailbox("2041")).await, Err(StoreError::NoSuchMailbox(_))));
+    // It comes back, is seen, and goes again.
+    disk.rename(Path::new("/aside"), Path::new("/store/mail/2041")).unwrap();
+    assert_eq!(store.summary(&mailbox("2041")).await.unwrap().new, 1);
+    disk.rename(Path::new("/store/mail/2041"), Path::new("/aside")).unwrap();
+    let changed = tokio::time::timeout(Duration::from_secs(30), store.external_changes()).await;
+    assert_eq!(changed.unwrap(), [mailbox("2041")]);
+}
+
 #[tokio::test]
 async fn a_deposit_survives_a_power_cut_at_any_moment() {
     let message = message(&[7; 10_000]);
