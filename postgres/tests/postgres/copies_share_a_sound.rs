@@ -294,8 +294,8 @@ async fn messages_of_a_database_without_this_step_are_copied_after_it() {
     // As the step before left it, but for the bodies of two functions, which this one replaces.
     let back = "DROP TRIGGER clear_choices ON voicemail.mailbox; \
         DROP FUNCTION voicemail.clear_mailbox, voicemail.clear_choices, voicemail.clear_choices_of_deleted; \
-        DROP TRIGGER delete_sent ON voicemail.mailbox; DROP TABLE voicemail.sent_copy, voicemail.sent_message; \
-        DROP FUNCTION voicemail.merge_sent_copies, voicemail.record_sent, voicemail.settle_sent, voicemail.delete_sent_of_mailbox; \
+        DROP TABLE voicemail.sent_copy, voicemail.sent_message; \
+        DROP FUNCTION voicemail.merge_sent_copies, voicemail.record_sent, voicemail.settle_sent; \
         ALTER TABLE voicemail.message DROP COLUMN sound_id; DROP TABLE voicemail.sound; \
         ALTER TABLE voicemail.message ADD CONSTRAINT message_check CHECK ((sound IS NULL) <> (sound_at IS NULL)); \
         DROP FUNCTION voicemail.share_sound, voicemail.copy_message, voicemail.release_sounds; \

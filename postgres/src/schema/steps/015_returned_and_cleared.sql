@@ -34,7 +34,9 @@ BEGIN
     PERFORM voicemail.clear_choices(p_mailbox);
 END $$;
 
--- With the row of a mailbox, all choices of its owner are deleted, as the list of sent messages was before.
+-- With the row of a mailbox, all choices of its owner are deleted; the trigger before this one deleted the list of sent messages alone.
+DROP TRIGGER delete_sent ON voicemail.mailbox;
+DROP FUNCTION voicemail.delete_sent_of_mailbox;
 CREATE FUNCTION voicemail.clear_choices_of_deleted() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM voicemail.clear_choices(OLD.number);
